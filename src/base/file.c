@@ -1,0 +1,304 @@
+#include "base/file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <limits.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/text.h"
+
+bool pq_read_fd(int fd, const char *name, pq_buf *out, pq_error *err)
+{
+    for (;;) {
+        size_t room = out->cap - out->length;
+        size_t chunk = room < 64u << 10 ? room : 64u << 10;
+        if (chunk == 0) {
+            char byte;
+            ssize_t got = read(fd, &byte, 1);
+            if (got == 0)
+                return true;
+            if (got < 0)
+                return pq_fail_errno(err, name, "cannot read");
+            return pq_fail(err, PQ_EINPUT, name, NULL, "is larger than %zu bytes", out->cap);
+        }
+        char *place = pq_buf_reserve(out, chunk);
+        if (!place)
+            return pq_fail(err, PQ_EINPUT, name, NULL, "is larger than %zu bytes", out->cap);
+        ssize_t got = read(fd, place, chunk);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return pq_fail_errno(err, name, "cannot read");
+        pq_buf_commit(out, (size_t)got);
+        if (got == 0)
+            return true;
+    }
+}
+
+static bool check_regular(int fd, const char *name, const pq_buf *out, struct stat *status, pq_error *err)
+{
+    if (fstat(fd, status) != 0)
+        return pq_fail_errno(err, name, "cannot read");
+    if (S_ISDIR(status->st_mode))
+        return pq_fail(err, PQ_EINPUT, name, NULL, "is a folder, not a file");
+    if (!S_ISREG(status->st_mode))
+        return pq_fail(err, PQ_EINPUT, name, NULL, "is not a regular file");
+    if (out && status->st_size > 0 && (size_t)status->st_size > out->cap - out->length)
+        return pq_fail(err, PQ_EINPUT, name, NULL, "is larger than %zu bytes", out->cap);
+    return true;
+}
+
+bool pq_read_file(const char *path, pq_buf *out, pq_error *err)
+{
+    /* O_NONBLOCK: opening a FIFO must not hang; it does nothing to a regular file. */
+    PQ_AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0) {
+        if (errno == ENOENT)
+            return pq_fail(err, PQ_ENOTFOUND, path, NULL, "no such file");
+        return pq_fail_errno(err, path, "cannot open");
+    }
+    struct stat status;
+    return check_regular(fd, path, out, &status, err) && pq_read_fd(fd, path, out, err);
+}
+
+bool pq_write_fd(int fd, const char *name, const void *bytes, size_t length, pq_error *err)
+{
+    for (size_t done = 0; done < length;) {
+        ssize_t wrote = write(fd, (const char *)bytes + done, length - done);
+        if (wrote < 0 && errno == EINTR)
+            continue;
+        if (wrote < 0)
+            return pq_fail_errno(err, name, "cannot write");
+        done += (size_t)wrote;
+    }
+    return true;
+}
+
+bool pq_write_file(const char *path, mode_t mode, const void *bytes, size_t length, pq_error *err)
+{
+    PQ_AUTO_FREE char *folder = pq_path_dirname(path);
+    PQ_AUTO_FREE char *temporary = pq_asprintf("%s/.%s.XXXXXX", folder, pq_path_basename(path));
+    PQ_AUTO_CLOSE int fd = mkostemp(temporary, O_CLOEXEC);
+    if (fd < 0)
+        return pq_fail_errno(err, path, "cannot create a file in %s", folder);
+    bool good = pq_write_fd(fd, path, bytes, length, err);
+    if (good && fchmod(fd, mode) != 0)
+        good = pq_fail_errno(err, path, "cannot set the mode");
+    if (good && fsync(fd) != 0)
+        good = pq_fail_errno(err, path, "cannot write");
+    if (good && rename(temporary, path) != 0)
+        good = pq_fail_errno(err, path, "cannot put the new file in place");
+    if (!good) {
+        (void)unlink(temporary);
+        return false;
+    }
+    PQ_AUTO_CLOSE int folder_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder_fd >= 0)
+        (void)fsync(folder_fd); /* some file systems cannot; the file itself is safe */
+    return true;
+}
+
+bool pq_make_dirs(const char *path, mode_t mode, pq_error *err)
+{
+    PQ_AUTO_FREE char *copy = pq_strdup(path);
+    for (char *slash = copy + 1;; slash++) {
+        if (*slash != '/' && *slash != '\0')
+            continue;
+        char kept = *slash;
+        *slash = '\0';
+        if (mkdir(copy, mode) != 0 && errno != EEXIST)
+            return pq_fail_errno(err, copy, "cannot make the folder");
+        *slash = kept;
+        if (kept == '\0')
+            break;
+    }
+    if (!pq_is_dir(path))
+        return pq_fail(err, PQ_ESYSTEM, path, NULL, "is not a folder");
+    return true;
+}
+
+bool pq_path_exists(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0;
+}
+
+bool pq_is_dir(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+char *pq_path_join(const char *folder, const char *name)
+{
+    if (*name == '/' || *folder == '\0')
+        return pq_strdup(name);
+    return pq_asprintf("%s%s%s", folder, pq_ends_with(folder, "/") ? "" : "/", name);
+}
+
+char *pq_path_dirname(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    if (!slash)
+        return pq_strdup(".");
+    return slash == path ? pq_strdup("/") : pq_strndup(path, (size_t)(slash - path));
+}
+
+const char *pq_path_basename(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+bool pq_path_absolute(const char *path, char **out, pq_error *err)
+{
+    PQ_AUTO_FREE char *whole = realpath(path, NULL);
+    if (whole) {
+        *out = pq_steal(whole);
+        return true;
+    }
+    if (errno != ENOENT)
+        return pq_fail_errno(err, path, "cannot be resolved");
+    PQ_AUTO_FREE char *folder = pq_path_dirname(path);
+    PQ_AUTO_FREE char *real_folder = realpath(folder, NULL);
+    if (!real_folder)
+        return pq_fail_errno(err, path, "cannot be resolved");
+    *out = pq_path_join(real_folder, pq_path_basename(path));
+    return true;
+}
+
+static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *position)
+{
+    (void)status;
+    (void)type;
+    (void)position;
+    return remove(path) != 0 && errno != ENOENT ? -1 : 0;
+}
+
+bool pq_remove_tree(const char *path, pq_error *err)
+{
+    if (nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) != 0 && errno != ENOENT)
+        return pq_fail_errno(err, path, "cannot remove");
+    return true;
+}
+
+bool pq_make_temp_dir(const char *prefix, char **out, pq_error *err)
+{
+    const char *base = getenv("TMPDIR");
+    PQ_AUTO_FREE char *path = pq_asprintf("%s/%sXXXXXX", base && *base == '/' ? base : "/tmp", prefix);
+    if (!mkdtemp(path))
+        return pq_fail_errno(err, path, "cannot make a temporary folder");
+    *out = pq_steal(path);
+    return true;
+}
+
+bool pq_tree_open(const char *path, pq_tree *out, pq_error *err)
+{
+    int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        if (errno == ENOENT || errno == ENOTDIR)
+            return pq_fail(err, PQ_EINPUT, path, NULL, errno == ENOENT ? "no such folder" : "is not a folder");
+        return pq_fail_errno(err, path, "cannot open");
+    }
+    *out = (pq_tree){.fd = fd, .path = pq_strdup(path)};
+    return true;
+}
+
+void pq_tree_close(pq_tree *tree)
+{
+    if (tree->fd >= 0)
+        (void)close(tree->fd);
+    free(tree->path);
+    *tree = PQ_TREE_NONE;
+}
+
+/* Where openat2 is missing (before Linux 5.6, or forbidden by an old seccomp filter): one component at a time, refusing
+ * every symbolic link. Stricter than need be, never laxer. */
+static int open_by_steps(int root, const char *relative, int flags)
+{
+    PQ_AUTO_FREE char *copy = pq_strdup(relative);
+    PQ_AUTO_CLOSE int at = openat(root, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (at < 0)
+        return -1;
+    char *rest = NULL;
+    char *part = strtok_r(copy, "/", &rest);
+    while (part) {
+        char *next = strtok_r(NULL, "/", &rest);
+        if (strcmp(part, "..") == 0) {
+            errno = EXDEV;
+            return -1;
+        }
+        int opened = openat(at, part, next ? O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC : flags | O_NOFOLLOW);
+        if (opened < 0 || !next)
+            return opened;
+        (void)close(at);
+        at = opened;
+        part = next;
+    }
+    return openat(at, ".", flags);
+}
+
+static int open_beneath(int root, const char *relative, int flags)
+{
+    struct open_how how = {.flags = (unsigned)(flags | O_CLOEXEC), .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
+    long fd = -1;
+    for (int tries = 0; tries < 16; tries++) {
+        fd = syscall(SYS_openat2, root, relative, &how, sizeof how);
+        if (fd >= 0 || errno != EAGAIN) /* EAGAIN: something was renamed while the kernel looked */
+            break;
+    }
+    if (fd < 0 && (errno == ENOSYS || errno == EPERM))
+        return open_by_steps(root, relative, flags | O_CLOEXEC);
+    return (int)fd;
+}
+
+static int open_in_tree(const pq_tree *tree, const char *relative, int flags, pq_error *err)
+{
+    int fd = open_beneath(tree->fd, relative, flags);
+    if (fd >= 0)
+        return fd;
+    if (errno == EXDEV || errno == ELOOP)
+        (void)pq_fail(err, PQ_EINPUT, relative, NULL, "leads out of the tree, which is refused");
+    else if (errno == ENOENT || errno == ENOTDIR)
+        (void)pq_fail(err, PQ_ENOTFOUND, relative, NULL, "no such file");
+    else if (errno == ENXIO)
+        (void)pq_fail(err, PQ_EINPUT, relative, NULL, "is not a regular file");
+    else
+        (void)pq_fail_errno(err, relative, "cannot open");
+    return -1;
+}
+
+int pq_tree_open_dir(const pq_tree *tree, const char *relative, pq_error *err)
+{
+    return open_in_tree(tree, *relative ? relative : ".", O_RDONLY | O_DIRECTORY, err);
+}
+
+int pq_tree_open_file(const pq_tree *tree, const char *relative, off_t *out_size, pq_error *err)
+{
+    PQ_AUTO_CLOSE int fd = open_in_tree(tree, relative, O_RDONLY | O_NOCTTY | O_NONBLOCK, err);
+    struct stat status;
+    if (fd < 0 || !check_regular(fd, relative, NULL, &status, err))
+        return -1;
+    if (out_size)
+        *out_size = status.st_size;
+    return pq_steal_fd(&fd);
+}
+
+bool pq_tree_read(const pq_tree *tree, const char *relative, pq_buf *out, pq_error *err)
+{
+    PQ_AUTO_CLOSE int fd = pq_tree_open_file(tree, relative, NULL, err);
+    struct stat status;
+    return fd >= 0 && check_regular(fd, relative, out, &status, err) && pq_read_fd(fd, relative, out, err);
+}
+
+bool pq_tree_stat(const pq_tree *tree, const char *relative, struct stat *out)
+{
+    PQ_AUTO_CLOSE int fd = open_beneath(tree->fd, relative, O_PATH | O_NOFOLLOW);
+    return fd >= 0 && fstat(fd, out) == 0;
+}

@@ -1,0 +1,44 @@
+/* Small text helpers that libc lacks. */
+#pragma once
+
+#include "base/mem.h"
+
+#include <stdint.h>
+
+bool pq_streq(const char *a, const char *b); /* NULL equals only NULL */
+bool pq_starts_with(const char *text, const char *prefix);
+bool pq_ends_with(const char *text, const char *suffix);
+/* Lower case for A to Z only, whatever the locale. */
+char pq_ascii_lower(char byte);
+void pq_ascii_lower_in_place(char *text);
+bool pq_ascii_equal_nocase(const char *a, const char *b);
+bool pq_ascii_alnum(char byte);
+bool pq_ascii_alpha(char byte);
+bool pq_ascii_digit(char byte);
+bool pq_ascii_space(char byte); /* space, tab, CR, LF, VT, FF */
+/* Length in bytes of the valid UTF-8 sequence that starts at `text`, 0 when there is none within `length`. */
+size_t pq_utf8_width(const char *text, size_t length);
+bool pq_utf8_valid(const char *text, size_t length);
+/* Number of single-byte edits between two words, at most `limit + 1`; for "did you mean". */
+size_t pq_edit_distance(const char *a, const char *b, size_t limit);
+/* The candidate nearest to `word` (at most two edits and half its length away), or NULL. Borrowed. */
+const char *pq_nearest(const char *word, const char *const *candidates, size_t count);
+/* A decimal number without sign or leading blanks, all of `text`; false when it is not one or exceeds `maximum`. */
+bool pq_parse_number(const char *text, uint64_t maximum, uint64_t *out) PQ_MUST_USE;
+
+/* A list of owned strings. */
+typedef struct pq_strings {
+    char **at;
+    size_t count, capacity;
+} pq_strings;
+
+#define PQ_AUTO_STRINGS PQ_CLEANUP(pq_strings_clear) pq_strings
+
+void pq_strings_clear(pq_strings *list);
+void pq_strings_add(pq_strings *list, const char *text); /* copies */
+void pq_strings_take(pq_strings *list, char *text);      /* takes */
+bool pq_strings_have(const pq_strings *list, const char *text);
+bool pq_strings_add_once(pq_strings *list, const char *text); /* copies; false when it was there */
+void pq_strings_sort(pq_strings *list);                       /* byte order */
+/* A NULL-terminated array of borrowed pointers for exec; free() the array only. */
+char **pq_strings_argv(const pq_strings *list) PQ_MUST_USE;

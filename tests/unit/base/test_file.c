@@ -1,0 +1,86 @@
+#include "pq_cmocka.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+
+static int make_folder(void **state)
+{
+    pq_error err = {0};
+    char *folder = NULL;
+    if (!pq_make_temp_dir("pq-test-", &folder, &err))
+        return -1;
+    *state = folder;
+    return 0;
+}
+
+static int remove_folder(void **state)
+{
+    pq_error err = {0};
+    bool good = pq_remove_tree(*state, &err);
+    free(*state);
+    return good ? 0 : -1;
+}
+
+static void a_write_replaces_the_whole_file(void **state)
+{
+    PQ_AUTO_ERROR err = {0};
+    PQ_AUTO_FREE char *path = pq_path_join(*state, "a");
+    assert_true(pq_write_file(path, 0600, "first, longer", 13, &err));
+    assert_true(pq_write_file(path, 0640, "second", 6, &err));
+    PQ_AUTO_BUF bytes = PQ_BUF(100);
+    assert_true(pq_read_file(path, &bytes, &err));
+    assert_string_equal(pq_buf_text(&bytes), "second");
+    struct stat status;
+    assert_int_equal(stat(path, &status), 0);
+    assert_int_equal(status.st_mode & 07777, 0640);
+    PQ_AUTO_BUF small = PQ_BUF(5);
+    assert_false(pq_read_file(path, &small, &err));
+    assert_string_equal(err.message, "is larger than 5 bytes");
+}
+
+static void a_tree_is_not_left(void **state)
+{
+    PQ_AUTO_ERROR err = {0};
+    PQ_AUTO_FREE char *inside = pq_path_join(*state, "tree/sub");
+    PQ_AUTO_FREE char *outside = pq_path_join(*state, "outside");
+    PQ_AUTO_FREE char *root = pq_path_join(*state, "tree");
+    PQ_AUTO_FREE char *file = pq_path_join(inside, "file");
+    PQ_AUTO_FREE char *link_out = pq_path_join(inside, "out");
+    PQ_AUTO_FREE char *link_in = pq_path_join(inside, "in");
+    PQ_AUTO_FREE char *fifo = pq_path_join(inside, "fifo");
+    assert_true(pq_make_dirs(inside, 0755, &err));
+    assert_true(pq_write_file(outside, 0600, "secret", 6, &err));
+    assert_true(pq_write_file(file, 0600, "good", 4, &err));
+    assert_int_equal(symlink("../../outside", link_out), 0);
+    assert_int_equal(symlink("../sub/file", link_in), 0);
+    assert_int_equal(mkfifo(fifo, 0600), 0);
+
+    PQ_AUTO_TREE tree = PQ_TREE_NONE;
+    assert_true(pq_tree_open(root, &tree, &err));
+    PQ_AUTO_BUF bytes = PQ_BUF(100);
+    assert_true(pq_tree_read(&tree, "sub/in", &bytes, &err));
+    assert_string_equal(pq_buf_text(&bytes), "good");
+    static const struct {
+        const char *path;
+        pq_code code;
+    } refused[] = {{"sub/out", PQ_EINPUT},  {"../outside", PQ_EINPUT}, {NULL, PQ_EINPUT},
+                   {"sub/fifo", PQ_EINPUT}, {"sub", PQ_EINPUT},        {"sub/none", PQ_ENOTFOUND}};
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        pq_buf_clear(&bytes);
+        const char *path = refused[i].path ? refused[i].path : outside;
+        assert_false(pq_tree_read(&tree, path, &bytes, &err));
+        assert_int_equal(err.code, refused[i].code);
+        assert_int_equal(bytes.length, 0);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_write_replaces_the_whole_file, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(a_tree_is_not_left, make_folder, remove_folder),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
