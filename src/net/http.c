@@ -1,0 +1,670 @@
+#include "net/http.h"
+
+#include <curl/curl.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/signals.h"
+
+enum { MAX_REDIRECTS = 5 };
+
+typedef struct transfer {
+    struct transfer *next;
+    pq_http *http;
+    pq_http_request request;
+    pq_http_done *done;
+    void *context;
+
+    CURL *easy;
+    struct curl_slist *headers;
+    char error_text[CURL_ERROR_SIZE];
+    char *url;             /* where it goes now */
+    bool keep_credentials; /* still at the origin that they are for */
+    unsigned tries, redirects;
+    double start_at; /* monotonic; when waiting to be tried again */
+    double started;
+    bool running;
+    size_t body_sent;
+    size_t sink_bytes;
+    pq_http_answer answer;
+    pq_error failure; /* of a sink, a cap or a rule: beats what libcurl says */
+} transfer;
+
+struct pq_http {
+    CURLM *multi;
+    pq_http_options options;
+    char *ca_file, *ca_dir;
+    transfer *transfers;
+    CURL *idle[8];
+    size_t idle_count;
+};
+
+/* OpenSSL looks for HASH.N in a directory. ISRG Root X1 has been in every distribution's set since 2016, so its name
+ * tells whether the system's directory was hashed. */
+static bool is_hashed_dir(const char *path)
+{
+    PQ_AUTO_FREE char *isrg_root_x1 = pq_path_join(path, "4042bcee.0");
+    return pq_path_exists(isrg_root_x1);
+}
+
+pq_http_options pq_http_options_from_environment(void)
+{
+    pq_http_options options = {0};
+    const char *file = getenv("SSL_CERT_FILE");
+    if (!file || !*file)
+        file = getenv("CURL_CA_BUNDLE");
+    if (file && *file)
+        options.ca_file = file;
+    const char *folder = getenv("SSL_CERT_DIR");
+    if (folder && *folder)
+        options.ca_dir = folder;
+    const char *timeout = getenv("PRATIQUE_TIMEOUT");
+    uint64_t seconds;
+    if (timeout && pq_parse_number(timeout, 86400, &seconds) && seconds > 0) {
+        options.idle_timeout = (double)seconds;
+        options.connect_timeout = fmin((double)seconds, 10);
+    }
+    return options;
+}
+
+bool pq_http_new(const pq_http_options *options, pq_http **out, pq_error *err)
+{
+    static bool ready;
+    if (!ready && curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+        return pq_fail(err, PQ_ESYSTEM, NULL, NULL, "libcurl cannot be started");
+    ready = true;
+    pq_http *http = pq_alloc(1, sizeof *http);
+    http->options = *options;
+    if (http->options.connect_timeout <= 0)
+        http->options.connect_timeout = 10;
+    if (http->options.idle_timeout <= 0)
+        http->options.idle_timeout = 30;
+    if (http->options.tries == 0)
+        http->options.tries = 4;
+    if (http->options.max_connections == 0)
+        http->options.max_connections = 8;
+    static const char *const folders[] = {"/etc/ssl/certs", "/etc/pki/tls/certs"};
+    static const char *const files[] = {"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"};
+    if (options->ca_file || options->ca_dir) {
+        http->ca_file = pq_strdup(options->ca_file);
+        http->ca_dir = pq_strdup(options->ca_dir);
+    } else {
+        for (size_t i = 0; i < 2 && !http->ca_dir; i++)
+            if (is_hashed_dir(folders[i]))
+                http->ca_dir = pq_strdup(folders[i]);
+        for (size_t i = 0; i < 2 && !http->ca_dir && !http->ca_file; i++)
+            if (pq_path_exists(files[i]))
+                http->ca_file = pq_strdup(files[i]);
+    }
+    http->multi = curl_multi_init();
+    if (!http->multi) {
+        pq_http_free(http);
+        return pq_fail(err, PQ_ESYSTEM, NULL, NULL, "libcurl cannot be started");
+    }
+    (void)curl_multi_setopt(http->multi, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX);
+    (void)curl_multi_setopt(http->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)http->options.max_connections);
+    *out = http;
+    return true;
+}
+
+void pq_http_answer_clear(pq_http_answer *answer)
+{
+    pq_strings_clear(&answer->headers);
+    pq_buf_clear(&answer->body);
+    free(answer->url);
+    *answer = (pq_http_answer){0};
+}
+
+static void drop_headers(transfer *t)
+{
+    /* One of them may be the Authorization. */
+    for (struct curl_slist *item = t->headers; item; item = item->next)
+        explicit_bzero(item->data, strlen(item->data));
+    curl_slist_free_all(t->headers);
+    t->headers = NULL;
+}
+
+static void stop_easy(transfer *t)
+{
+    if (!t->easy)
+        return;
+    pq_http *http = t->http;
+    (void)curl_multi_remove_handle(http->multi, t->easy);
+    curl_easy_reset(t->easy);
+    if (http->idle_count < sizeof http->idle / sizeof *http->idle)
+        http->idle[http->idle_count++] = t->easy;
+    else
+        curl_easy_cleanup(t->easy);
+    t->easy = NULL;
+    t->running = false;
+    drop_headers(t);
+}
+
+static void free_transfer(transfer *t)
+{
+    stop_easy(t);
+    free(t->url);
+    pq_http_answer_clear(&t->answer);
+    pq_error_clear(&t->failure);
+    free(t);
+}
+
+void pq_http_free(pq_http *http)
+{
+    if (!http)
+        return;
+    while (http->transfers) {
+        transfer *t = http->transfers;
+        http->transfers = t->next;
+        free_transfer(t);
+    }
+    for (size_t i = 0; i < http->idle_count; i++)
+        curl_easy_cleanup(http->idle[i]);
+    if (http->multi)
+        (void)curl_multi_cleanup(http->multi);
+    free(http->ca_file);
+    free(http->ca_dir);
+    free(http);
+}
+
+void pq_http_cleanup(pq_http **http)
+{
+    pq_http_free(*http);
+}
+
+/* The URL without its query, which may be a signature or a token. */
+static void add_shown_url(pq_buf *out, const char *url)
+{
+    pq_buf_add(out, url, strcspn(url, "?#"));
+}
+
+static size_t on_header(char *bytes, size_t size, size_t count, void *context)
+{
+    transfer *t = context;
+    size_t length = size * count;
+    if (length >= 5 && memcmp(bytes, "HTTP/", 5) == 0) {
+        pq_strings_clear(&t->answer.headers); /* of an interim answer */
+        return length;
+    }
+    size_t end = length;
+    while (end > 0 && pq_ascii_space(bytes[end - 1]))
+        end--;
+    if (end > PQ_MAX_HEADER_LINE || t->answer.headers.count > 200) {
+        (void)pq_fail(&t->failure, PQ_EFAILED, NULL, NULL, "the answer has too many or too large headers");
+        return 0;
+    }
+    if (end > 0)
+        pq_strings_take(&t->answer.headers, pq_strndup(bytes, end));
+    return length;
+}
+
+static size_t on_body(char *bytes, size_t size, size_t count, void *context)
+{
+    transfer *t = context;
+    size_t length = size * count;
+    long status = 0;
+    (void)curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (status < 200 || status > 299) {
+        /* Of a failure the beginning is enough, and the rest is not worth waiting for: but the connection is. */
+        size_t room = t->answer.body.length < PQ_MAX_ERROR_BODY ? PQ_MAX_ERROR_BODY - t->answer.body.length : 0;
+        t->sink_bytes += length;
+        if (t->sink_bytes > (1u << 20)) {
+            (void)pq_fail(&t->failure, PQ_EFAILED, NULL, NULL, "status %ld with an answer that does not end", status);
+            return 0;
+        }
+        pq_buf_add(&t->answer.body, bytes, length < room ? length : room);
+        return length;
+    }
+    if (t->request.sink) {
+        t->sink_bytes += length;
+        return t->request.sink(t->request.sink_context, bytes, length, &t->failure) ? length : 0;
+    }
+    pq_buf_add(&t->answer.body, bytes, length);
+    if (t->answer.body.overflow) {
+        (void)pq_fail(&t->failure, PQ_EFAILED, NULL, NULL, "the answer is larger than %zu bytes", t->answer.body.cap);
+        return 0;
+    }
+    return length;
+}
+
+static size_t on_send(char *place, size_t size, size_t count, void *context)
+{
+    transfer *t = context;
+    size_t room = size * count, left = t->request.body_length - t->body_sent;
+    if (left < room)
+        room = left;
+    if (room == 0)
+        return 0;
+    if (t->request.body) {
+        memcpy(place, (const char *)t->request.body + t->body_sent, room);
+    } else {
+        ssize_t got = pread(t->request.body_fd, place, room, (off_t)t->body_sent);
+        if (got <= 0) {
+            (void)pq_fail(&t->failure, PQ_ESYSTEM, NULL, NULL, "the file that is being sent changed underneath");
+            return CURL_READFUNC_ABORT;
+        }
+        room = (size_t)got;
+    }
+    t->body_sent += room;
+    return room;
+}
+
+static int on_rewind(void *context, curl_off_t offset, int origin)
+{
+    transfer *t = context;
+    if (origin != SEEK_SET || offset < 0 || (size_t)offset > t->request.body_length)
+        return CURL_SEEKFUNC_CANTSEEK;
+    t->body_sent = (size_t)offset;
+    return CURL_SEEKFUNC_OK;
+}
+
+static int on_progress(void *context, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
+{
+    (void)context, (void)a, (void)b, (void)c, (void)d;
+    return pq_interrupted();
+}
+
+static void add_header(transfer *t, const char *line)
+{
+    struct curl_slist *longer = curl_slist_append(t->headers, line);
+    if (!longer)
+        abort();
+    t->headers = longer;
+}
+
+static void set_trust(transfer *t)
+{
+    const pq_http *http = t->http;
+    const pq_http_trust *trust = t->request.trust;
+    /* One file and one directory are what libcurl takes; a host's own CA takes the file's place, for it is there to be
+     * used, and the directory goes on serving the rest. */
+    (void)curl_easy_setopt(t->easy, CURLOPT_CAINFO, trust && trust->ca_file ? trust->ca_file : http->ca_file);
+    (void)curl_easy_setopt(t->easy, CURLOPT_CAPATH, http->ca_dir);
+    if (trust && trust->client_cert) {
+        (void)curl_easy_setopt(t->easy, CURLOPT_SSLCERT, trust->client_cert);
+        (void)curl_easy_setopt(t->easy, CURLOPT_SSLKEY, trust->client_key);
+    }
+}
+
+static void set_method(transfer *t)
+{
+    const pq_http_request *request = &t->request;
+    if (pq_streq(request->method, "HEAD")) {
+        (void)curl_easy_setopt(t->easy, CURLOPT_NOBODY, 1L);
+        return;
+    }
+    if (pq_streq(request->method, "GET")) {
+        (void)curl_easy_setopt(t->easy, CURLOPT_HTTPGET, 1L);
+        return;
+    }
+    (void)curl_easy_setopt(t->easy, CURLOPT_POST, 1L);
+    (void)curl_easy_setopt(t->easy, CURLOPT_CUSTOMREQUEST, request->method);
+    (void)curl_easy_setopt(t->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_length);
+    (void)curl_easy_setopt(t->easy, CURLOPT_READFUNCTION, on_send);
+    (void)curl_easy_setopt(t->easy, CURLOPT_READDATA, t);
+    (void)curl_easy_setopt(t->easy, CURLOPT_SEEKFUNCTION, on_rewind);
+    (void)curl_easy_setopt(t->easy, CURLOPT_SEEKDATA, t);
+}
+
+static void begin(transfer *t)
+{
+    pq_http *http = t->http;
+    const pq_http_request *request = &t->request;
+    t->easy = http->idle_count ? http->idle[--http->idle_count] : curl_easy_init();
+    if (!t->easy)
+        abort();
+    t->error_text[0] = '\0';
+    t->body_sent = 0;
+    t->sink_bytes = 0;
+    t->tries++;
+    t->started = pq_monotonic();
+    pq_http_answer_clear(&t->answer);
+    t->answer.body =
+        (pq_buf){.cap = request->answer_cap ? request->answer_cap : PQ_MAX_API_ANSWER, .sensitive = request->sensitive};
+
+    CURL *easy = t->easy;
+    (void)curl_easy_setopt(easy, CURLOPT_PRIVATE, t);
+    (void)curl_easy_setopt(easy, CURLOPT_URL, t->url);
+    (void)curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    (void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    (void)curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, t->error_text);
+    (void)curl_easy_setopt(easy, CURLOPT_USERAGENT, "pratique/" PRATIQUE_VERSION);
+    (void)curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+    (void)curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
+    (void)curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    (void)curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    (void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(http->options.connect_timeout * 1000));
+    (void)curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    (void)curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)ceil(http->options.idle_timeout));
+    (void)curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+    (void)curl_easy_setopt(easy, CURLOPT_HEADERDATA, t);
+    (void)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+    (void)curl_easy_setopt(easy, CURLOPT_WRITEDATA, t);
+    (void)curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
+    (void)curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, on_progress);
+    set_trust(t);
+    set_method(t);
+
+    for (size_t i = 0; request->headers && i < request->headers->count; i++)
+        add_header(t, request->headers->at[i]);
+    add_header(t, "Expect:"); /* a registry that does not know it costs a second */
+    if (request->authorization && t->keep_credentials) {
+        PQ_AUTO_BUF line = PQ_SENSITIVE_BUF(PQ_MAX_SECRET * 2);
+        pq_buf_adds(&line, "Authorization: ");
+        pq_buf_add(&line, pq_secret_bytes(request->authorization), pq_secret_length(request->authorization));
+        add_header(t, pq_buf_text(&line));
+    }
+    (void)curl_easy_setopt(easy, CURLOPT_HTTPHEADER, t->headers);
+    if (curl_multi_add_handle(http->multi, easy) != CURLM_OK)
+        abort();
+    t->running = true;
+}
+
+/* The words for a connection that did not do. What libcurl adds is left out where it repeats the host. */
+static void describe_failure(transfer *t, CURLcode code)
+{
+    PQ_AUTO_BUF host = PQ_BUF(4096);
+    const char *start = strstr(t->url, "://");
+    start = start ? start + 3 : t->url;
+    pq_buf_add(&host, start, strcspn(start, "/?#"));
+    const char *name = pq_buf_text(&host);
+    long verify = 0, connect_status = 0;
+    (void)curl_easy_getinfo(t->easy, CURLINFO_SSL_VERIFYRESULT, &verify);
+    (void)curl_easy_getinfo(t->easy, CURLINFO_HTTP_CONNECTCODE, &connect_status);
+    const char *detail = t->error_text[0] ? t->error_text : curl_easy_strerror(code);
+    pq_error *err = &t->failure;
+    switch (code) {
+    case CURLE_ABORTED_BY_CALLBACK:
+        (void)pq_fail(err, PQ_EINTERRUPTED, NULL, NULL, "interrupted");
+        return;
+    case CURLE_COULDNT_RESOLVE_HOST:
+        (void)pq_fail(err, PQ_ETRANSPORT, NULL, "check the name and this machine's DNS",
+                      "the address of %s cannot be found", name);
+        return;
+    case CURLE_COULDNT_RESOLVE_PROXY:
+        (void)pq_fail(err, PQ_ETRANSPORT, NULL, "check HTTPS_PROXY", "the address of the proxy cannot be found");
+        return;
+    case CURLE_COULDNT_CONNECT:
+        (void)pq_fail(err, PQ_ETRANSPORT, NULL, "is it up, and does a firewall or proxy stand between?",
+                      "cannot connect to %s: %s", name, detail);
+        return;
+    case CURLE_OPERATION_TIMEDOUT:
+        (void)pq_fail(err, PQ_ETRANSPORT, NULL, NULL, "%s did not answer for %.0f s", name,
+                      pq_monotonic() - t->started);
+        return;
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+        /* X509_V_ERR_*: 10 expired, 9 not yet valid, 18 to 21 unknown issuer */
+        if (code == CURLE_SSL_CACERT_BADFILE)
+            (void)pq_fail(err, PQ_ESYSTEM, NULL, "check SSL_CERT_FILE and certs.d",
+                          "the file of trusted certificates cannot be read");
+        else if (verify == 10)
+            (void)pq_fail(err, PQ_EFAILED, NULL, "its owner must renew it; or this machine's clock is wrong",
+                          "the certificate of %s has expired", name);
+        else if (verify == 9)
+            (void)pq_fail(err, PQ_EFAILED, NULL, "check this machine's clock", "the certificate of %s is not valid yet",
+                          name);
+        else if (verify >= 18 && verify <= 21)
+            (void)pq_fail(err, PQ_EFAILED, NULL,
+                          "put its CA at /etc/docker/certs.d/HOST/ca.crt, or name it with SSL_CERT_FILE",
+                          "the certificate of %s is signed by a CA that is not trusted here", name);
+        else
+            (void)pq_fail(err, PQ_EFAILED, NULL, NULL, "the certificate of %s is refused: %s", name, detail);
+        return;
+    case CURLE_RECV_ERROR:
+    case CURLE_SEND_ERROR:
+        if (connect_status == 407) {
+            (void)pq_fail(err, PQ_EDENIED, NULL, "put them into HTTPS_PROXY", "the proxy wants a user and a password");
+            return;
+        }
+        if (connect_status >= 300) {
+            (void)pq_fail(err, PQ_ETRANSPORT, NULL, "check HTTPS_PROXY and NO_PROXY",
+                          "the proxy refuses to connect to %s (status %ld)", name, connect_status);
+            return;
+        }
+        break;
+    case CURLE_PARTIAL_FILE:
+    case CURLE_GOT_NOTHING:
+    case CURLE_HTTP2:
+    case CURLE_HTTP2_STREAM:
+        (void)pq_fail(err, PQ_ETRANSPORT, NULL, NULL, "%s cut the connection off in the middle", name);
+        return;
+    default:
+        break;
+    }
+    (void)pq_fail(err, PQ_ETRANSPORT, NULL, NULL, "the connection to %s failed: %s", name, detail);
+}
+
+static bool may_repeat(const transfer *t)
+{
+    return t->request.repeatable || pq_streq(t->request.method, "GET") || pq_streq(t->request.method, "HEAD");
+}
+
+/* Seconds until the next try: what the peer asks for, else doubling from half a second; both with jitter so that jobs
+ * that failed together do not come back together. */
+static double pause_before_retry(const transfer *t)
+{
+    enum { LONGEST = 60 };
+    double wait = 0.5 * pow(2, t->tries - 1);
+    const char *asked = pq_http_header(&t->answer, "Retry-After");
+    uint64_t seconds;
+    time_t date;
+    if (asked && pq_parse_number(asked, 1u << 20, &seconds))
+        wait = (double)seconds;
+    else if (asked && pq_time_parse_http(asked, &date))
+        wait = fmax(0, difftime(date, pq_now()));
+    double jitter = (double)((unsigned)(pq_monotonic() * 1e9) % 1000u) / 1000.0;
+    return fmin(wait, LONGEST) + 0.25 * jitter * fmin(wait + 0.1, 2);
+}
+
+static bool same_origin(const char *a, const char *b)
+{
+    bool same = false;
+    CURLU *left = curl_url(), *right = curl_url();
+    if (left && right && curl_url_set(left, CURLUPART_URL, a, 0) == CURLUE_OK &&
+        curl_url_set(right, CURLUPART_URL, b, 0) == CURLUE_OK) {
+        static const CURLUPart parts[] = {CURLUPART_SCHEME, CURLUPART_HOST, CURLUPART_PORT};
+        same = true;
+        for (size_t i = 0; i < 3 && same; i++) {
+            char *x = NULL, *y = NULL;
+            same = curl_url_get(left, parts[i], &x, CURLU_DEFAULT_PORT) == CURLUE_OK &&
+                   curl_url_get(right, parts[i], &y, CURLU_DEFAULT_PORT) == CURLUE_OK && pq_ascii_equal_nocase(x, y);
+            curl_free(x);
+            curl_free(y);
+        }
+    }
+    curl_url_cleanup(left);
+    curl_url_cleanup(right);
+    return same;
+}
+
+/* True when the transfer goes on elsewhere. */
+static bool follow_redirect(transfer *t)
+{
+    long status = t->answer.status;
+    const char *location = pq_http_header(&t->answer, "Location");
+    if (!t->request.follow || !location ||
+        !(status == 301 || status == 302 || status == 303 || status == 307 || status == 308))
+        return false;
+    if (++t->redirects > MAX_REDIRECTS) {
+        (void)pq_fail(&t->failure, PQ_EFAILED, NULL, NULL, "more than %d redirects", MAX_REDIRECTS);
+        return false;
+    }
+    PQ_AUTO_FREE char *next = pq_url_resolve(t->url, location);
+    if (!next || (!pq_url_is_safe(next) && pq_url_is_safe(t->url))) {
+        (void)pq_fail(&t->failure, PQ_EFAILED, NULL, NULL, "redirects to a place that is not https");
+        return false;
+    }
+    if (!same_origin(t->url, next))
+        t->keep_credentials = false;
+    free(t->url);
+    t->url = pq_steal(next);
+    t->tries = 0;
+    return true;
+}
+
+static void finish(transfer *t)
+{
+    pq_http *http = t->http;
+    for (transfer **at = &http->transfers; *at; at = &(*at)->next)
+        if (*at == t) {
+            *at = t->next;
+            break;
+        }
+    if (t->failure.code != PQ_OK)
+        (void)pq_error_at(&t->failure, t->request.where);
+    t->answer.url = pq_strdup(t->url);
+    t->done(t->context, &t->answer, &t->failure);
+    free_transfer(t);
+}
+
+static void on_complete(transfer *t, CURLcode code)
+{
+    if (code == CURLE_OK)
+        (void)curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &t->answer.status);
+    else if (t->failure.code == PQ_OK)
+        describe_failure(t, code);
+    if (pq_log_level() >= PQ_VERBOSE) {
+        PQ_AUTO_BUF shown = PQ_BUF(PQ_MAX_MESSAGE);
+        add_shown_url(&shown, t->url);
+        if (code == CURLE_OK)
+            pq_detail("%s %s: %ld in %.0f ms", t->request.method, pq_buf_text(&shown), t->answer.status,
+                      (pq_monotonic() - t->started) * 1000);
+        else
+            pq_detail("%s %s: %s", t->request.method, pq_buf_text(&shown), t->failure.message);
+    }
+    size_t got = t->sink_bytes;
+    stop_easy(t);
+
+    long status = t->answer.status;
+    bool busy = code == CURLE_OK && (status == 429 || status == 502 || status == 503 || status == 504);
+    bool lost = t->failure.code == PQ_ETRANSPORT && (got == 0 || !t->request.sink);
+    if ((busy || lost) && may_repeat(t) && t->tries < t->http->options.tries && !pq_interrupted()) {
+        double wait = pause_before_retry(t);
+        if (wait >= 2)
+            pq_note("%s: %s; trying again in %.0f s", t->request.where ? t->request.where : "a request",
+                    busy ? "the other side is busy" : t->failure.message, wait);
+        t->start_at = pq_monotonic() + wait;
+        pq_error_clear(&t->failure);
+        return;
+    }
+    if (t->failure.code == PQ_OK && follow_redirect(t)) {
+        t->start_at = 0;
+        return;
+    }
+    finish(t);
+}
+
+void pq_http_start(pq_http *http, const pq_http_request *request, pq_http_done *done, void *context)
+{
+    transfer *t = pq_alloc(1, sizeof *t);
+    *t = (transfer){.http = http, .request = *request, .done = done, .context = context, .keep_credentials = true};
+    t->url = pq_strdup(request->url);
+    transfer **end = &http->transfers;
+    while (*end)
+        end = &(*end)->next;
+    *end = t;
+}
+
+/* Starts what is due; the seconds until the next is, -1 when nothing waits. */
+static double start_due(pq_http *http)
+{
+    double soonest = -1, now = pq_monotonic();
+    for (transfer *t = http->transfers, *next; t; t = next) {
+        next = t->next;
+        if (t->running)
+            continue;
+        if (t->request.authorization && t->keep_credentials && !pq_url_is_safe(t->url)) {
+            (void)pq_fail(&t->failure, PQ_EFAILED, NULL, "use https",
+                          "a credential would go over an unencrypted connection, which is refused");
+            finish(t);
+            return 0; /* the list may have changed */
+        }
+        if (pq_interrupted()) {
+            (void)pq_fail(&t->failure, PQ_EINTERRUPTED, NULL, NULL, "interrupted");
+            finish(t);
+            return 0;
+        }
+        if (t->start_at <= now)
+            begin(t);
+        else if (soonest < 0 || t->start_at - now < soonest)
+            soonest = t->start_at - now;
+    }
+    return soonest;
+}
+
+/* One turn: starts, moves bytes, hands on what is done, waits a little when there was nothing to do. */
+static void run_once(pq_http *http)
+{
+    double wait = start_due(http);
+    int running = 0, left = 0;
+    if (curl_multi_perform(http->multi, &running) != CURLM_OK)
+        abort();
+    bool completed = false;
+    for (CURLMsg *message; (message = curl_multi_info_read(http->multi, &left));) {
+        if (message->msg != CURLMSG_DONE)
+            continue;
+        transfer *t = NULL;
+        CURLcode code = message->data.result;
+        (void)curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &t);
+        on_complete(t, code);
+        completed = true;
+    }
+    if (completed || !http->transfers || wait == 0)
+        return;
+    double longest = wait > 0 && wait < 1 ? wait : 1;
+    (void)curl_multi_poll(http->multi, NULL, 0, (int)ceil(longest * 1000), NULL);
+}
+
+void pq_http_run(pq_http *http)
+{
+    while (http->transfers)
+        run_once(http);
+}
+
+typedef struct waited {
+    pq_http_answer *answer;
+    pq_error *err;
+    bool done;
+} waited;
+
+static void keep_answer(void *context, pq_http_answer *answer, pq_error *err)
+{
+    waited *w = context;
+    *w->answer = *answer;
+    *answer = (pq_http_answer){0};
+    pq_error_move(w->err, err);
+    w->done = true;
+}
+
+bool pq_http_do(pq_http *http, const pq_http_request *request, pq_http_answer *out, pq_error *err)
+{
+    pq_error_clear(err);
+    pq_http_answer_clear(out);
+    waited w = {.answer = out, .err = err};
+    pq_http_start(http, request, keep_answer, &w);
+    while (!w.done) /* others that are under way go on meanwhile */
+        run_once(http);
+    return err->code == PQ_OK;
+}
+
+const char *pq_http_header(const pq_http_answer *answer, const char *name)
+{
+    size_t length = strlen(name);
+    for (size_t i = 0; i < answer->headers.count; i++) {
+        const char *line = answer->headers.at[i];
+        if (strncasecmp(line, name, length) != 0 || line[length] != ':')
+            continue;
+        const char *value = line + length + 1;
+        while (*value == ' ' || *value == '\t')
+            value++;
+        return value;
+    }
+    return NULL;
+}

@@ -1,0 +1,98 @@
+/* HTTP client: one set of connections for the whole run, over libcurl's multi interface.
+ *
+ * What it promises its callers:
+ *  - an `authorization` goes only over TLS or to this machine's loopback, and only to the origin that it was given for:
+ * a redirect to another scheme, host or port drops it (RFC 9110, section 15.4);
+ *  - nothing waits forever: connecting, and any time without progress, are bounded;
+ *  - 429, 502, 503, 504 and lost connections are tried again where that is safe, with jitter and Retry-After;
+ *  - answers are bounded by the caller's cap.
+ *
+ * Trust is a CA file or a hashed directory; the bundle of a whole distribution is parsed only where there is neither
+ * (it costs some 18 ms at every start). */
+#pragma once
+
+#include "base/error.h"
+#include "base/secret.h"
+#include "base/text.h"
+
+typedef struct pq_http pq_http;
+
+typedef struct pq_http_options {
+    const char *ca_file;      /* trust just this file (SSL_CERT_FILE); NULL for the system's */
+    const char *ca_dir;       /* trust this hashed directory (SSL_CERT_DIR); NULL for the system's */
+    double connect_timeout;   /* seconds; 0 for the default of 10 */
+    double idle_timeout;      /* seconds without progress; 0 for the default of 30 */
+    unsigned tries;           /* of one request in all; 0 for the default of 4 */
+    unsigned max_connections; /* to one host; 0 for the default of 8 */
+} pq_http_options;
+
+/* Trust and identity beyond the client's own, for one host (docker's certs.d). Borrowed strings, NULL when absent. */
+typedef struct pq_http_trust {
+    const char *ca_file;     /* trusted in addition to the client's own */
+    const char *client_cert; /* PEM */
+    const char *client_key;  /* PEM */
+} pq_http_trust;
+
+/* Takes bytes of a successful answer's body; false with an error stops the transfer. */
+typedef bool pq_http_sink(void *context, const void *bytes, size_t length, pq_error *err);
+
+/* All pointers are borrowed until the request is done. */
+typedef struct pq_http_request {
+    const char *method; /* "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE" */
+    const char *url;
+    const char *where;              /* names the thing asked for in errors, e.g. registry/repository:tag */
+    const pq_strings *headers;      /* "Name: value" */
+    const pq_secret *authorization; /* value of the Authorization header */
+    const void *body;
+    size_t body_length;
+    int body_fd; /* read from its start when `body` is NULL and `body_length` is not 0 */
+    const pq_http_trust *trust;
+    size_t answer_cap;  /* bytes of a successful answer's body that are kept; 0: PQ_MAX_API_ANSWER */
+    bool sensitive;     /* the answer holds a secret: its buffer is wiped, nothing of it is shown */
+    bool follow;        /* follow redirects, GET and HEAD only */
+    bool repeatable;    /* safe to send again although the method is POST, PUT, PATCH or DELETE */
+    pq_http_sink *sink; /* gets the body of a 2xx answer instead of `body` */
+    void *sink_context;
+} pq_http_request;
+
+typedef struct pq_http_answer {
+    long status;
+    pq_strings headers; /* "name: value" */
+    pq_buf body;
+    char *url; /* where the answer came from, after redirects */
+} pq_http_answer;
+
+#define PQ_AUTO_HTTP PQ_CLEANUP(pq_http_cleanup) pq_http
+#define PQ_AUTO_ANSWER PQ_CLEANUP(pq_http_answer_clear) pq_http_answer
+
+/* Fills the trust, proxy and time settings from the environment: SSL_CERT_FILE, else CURL_CA_BUNDLE; SSL_CERT_DIR;
+ * PRATIQUE_TIMEOUT (seconds without progress). Proxies are libcurl's own: HTTPS_PROXY, NO_PROXY. */
+pq_http_options pq_http_options_from_environment(void);
+bool pq_http_new(const pq_http_options *options, pq_http **out, pq_error *err) PQ_MUST_USE;
+void pq_http_free(pq_http *http);
+void pq_http_cleanup(pq_http **http);
+
+/* One request, waited for; what else is under way goes on meanwhile, and this may be called from a `done`. True
+ * whenever an answer came, whatever its status; the error is PQ_ETRANSPORT when none came, PQ_EFAILED when the answer
+ * cannot be used, PQ_EINTERRUPTED. */
+bool pq_http_do(pq_http *http, const pq_http_request *request, pq_http_answer *out, pq_error *err) PQ_MUST_USE;
+
+/* The same without waiting: `done` is called from pq_http_run() with the answer, or with an error (code not PQ_OK). The
+ * callee may steal the contents of both, and may start further requests. */
+typedef void pq_http_done(void *context, pq_http_answer *answer, pq_error *err);
+void pq_http_start(pq_http *http, const pq_http_request *request, pq_http_done *done, void *context);
+/* Runs until nothing is under way. */
+void pq_http_run(pq_http *http);
+
+/* The first header of that name (any case), without blanks around it; NULL when there is none. Borrowed. */
+const char *pq_http_header(const pq_http_answer *answer, const char *name);
+void pq_http_answer_clear(pq_http_answer *answer);
+
+/* True for `http` and `https` URLs whose host is this machine's loopback. */
+bool pq_url_is_loopback(const char *url);
+/* True when a secret may go there: https, or loopback. */
+bool pq_url_is_safe(const char *url);
+/* `text` with every byte but A-Z a-z 0-9 - . _ ~ as %XX. Owned. */
+char *pq_url_escape(const char *text) PQ_MUST_USE;
+/* An absolute form of `location` as seen from `base`; NULL when it makes no sense. Owned. */
+char *pq_url_resolve(const char *base, const char *location) PQ_MUST_USE;

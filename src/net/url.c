@@ -1,0 +1,66 @@
+#include <arpa/inet.h>
+#include <curl/curl.h>
+#include <string.h>
+
+#include "net/http.h"
+
+static char *url_part(const char *url, CURLUPart part)
+{
+    CURLU *parsed = curl_url();
+    char *value = NULL, *copy = NULL;
+    if (parsed && curl_url_set(parsed, CURLUPART_URL, url, 0) == CURLUE_OK &&
+        curl_url_get(parsed, part, &value, 0) == CURLUE_OK)
+        copy = pq_strdup(value);
+    curl_free(value);
+    curl_url_cleanup(parsed);
+    return copy;
+}
+
+bool pq_url_is_loopback(const char *url)
+{
+    PQ_AUTO_FREE char *host = url_part(url, CURLUPART_HOST);
+    if (!host)
+        return false;
+    if (strcmp(host, "[::1]") == 0 || pq_ascii_equal_nocase(host, "localhost"))
+        return true;
+    /* Only an address proves it: a name such as 127.0.0.1.example.com can be anybody's. */
+    struct in_addr address;
+    return inet_pton(AF_INET, host, &address) == 1 && ntohl(address.s_addr) >> 24 == 127;
+}
+
+bool pq_url_is_safe(const char *url)
+{
+    return pq_starts_with(url, "https://") || (pq_starts_with(url, "http://") && pq_url_is_loopback(url));
+}
+
+char *pq_url_escape(const char *text)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    size_t length = strlen(text);
+    char *escaped = pq_alloc(length * 3 + 1, 1), *at = escaped;
+    for (size_t i = 0; i < length; i++) {
+        char byte = text[i];
+        if (pq_ascii_alnum(byte) || strchr("-._~", byte)) {
+            *at++ = byte;
+        } else {
+            *at++ = '%';
+            *at++ = digits[(unsigned char)byte >> 4];
+            *at++ = digits[(unsigned char)byte & 15];
+        }
+    }
+    return escaped;
+}
+
+char *pq_url_resolve(const char *base, const char *location)
+{
+    CURLU *parsed = curl_url();
+    char *value = NULL, *copy = NULL;
+    if (parsed && curl_url_set(parsed, CURLUPART_URL, base, 0) == CURLUE_OK &&
+        curl_url_set(parsed, CURLUPART_URL, location, 0) == CURLUE_OK &&
+        curl_url_get(parsed, CURLUPART_URL, &value, 0) == CURLUE_OK &&
+        (pq_starts_with(value, "https://") || pq_starts_with(value, "http://")))
+        copy = pq_strdup(value);
+    curl_free(value);
+    curl_url_cleanup(parsed);
+    return copy;
+}
