@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/limits.h"
+#include "base/log.h"
 #include "crypto/hash.h"
 
 void pq_remote_manifest_clear(pq_remote_manifest *manifest)
@@ -261,6 +262,7 @@ bool pq_registry_try_push(pq_registry *registry, const pq_repository *repository
     PQ_AUTO_ANSWER answer = {0};
     PQ_AUTO_ERROR ignored = {0};
     /* Not every registry knows how to cancel; those let it end by itself. The right to push is proved either way. */
-    (void)pq_registry_do(registry, &cancel, &answer, &ignored);
+    if (!pq_registry_do(registry, &cancel, &answer, &ignored))
+        pq_detail("%s: the trial upload could not be cancelled: %s", where, ignored.message);
     return true;
 }
