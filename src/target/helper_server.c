@@ -98,6 +98,11 @@ const char *pq_helper_server_authfile(const pq_helper_server *server)
     return server->authfile;
 }
 
+const pq_strings *pq_helper_server_hosts(const pq_helper_server *server)
+{
+    return &server->hosts;
+}
+
 int pq_helper_server_fd(const pq_helper_server *server)
 {
     return server->fd;

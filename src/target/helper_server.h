@@ -25,7 +25,8 @@ void pq_helper_server_free(pq_helper_server *server); /* removes the folder */
 void pq_helper_server_cleanup(pq_helper_server **server);
 const char *pq_helper_server_folder(const pq_helper_server *server);   /* private; for other short-lived files */
 const char *pq_helper_server_authfile(const pq_helper_server *server); /* for --authfile */
-int pq_helper_server_fd(const pq_helper_server *server);               /* to be polled */
-void pq_helper_server_serve(void *server);                             /* when it can be read: answers one question */
+const pq_strings *pq_helper_server_hosts(const pq_helper_server *server);
+int pq_helper_server_fd(const pq_helper_server *server); /* to be polled */
+void pq_helper_server_serve(void *server);               /* when it can be read: answers one question */
 /* Adds PATH (the helper first) and the variable that names the socket. */
 void pq_helper_server_environment(const pq_helper_server *server, pq_strings *out);
