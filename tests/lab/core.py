@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import contextlib
 import http.client
 import socket
 import ssl
@@ -55,6 +54,8 @@ class Lab(Controls):
         self.secrets_directory = self.directory / "lab-secrets"
         for name in ("logs", "run"):
             (self.directory / name).mkdir(parents=True, exist_ok=True)
+        self.request_log = Journal(self.directory / "logs" / "requests.jsonl")
+        self.connect_log = Journal(self.directory / "logs" / "connects.jsonl")
         self.credentials = Credentials()
         if proxy_auth:
             self.credentials.proxy = Login("ci", "proxy-" + self.credentials.hub.password[::-1])
@@ -63,6 +64,8 @@ class Lab(Controls):
         self.identities = Identities(self.credentials.aws_keys(), self.clock)
         self.ports: dict[str, int] = {}
         self.digests: dict[str, str] = {}
+        self._servers: list[asyncio.Server] = []
+        self._registries: dict[str, DockerRegistry] = {}
         self._loop = asyncio.new_event_loop()
         self._thread: threading.Thread | None = None
 
@@ -79,16 +82,15 @@ class Lab(Controls):
     def stop(self) -> None:
         """Stop every server and process. What is in the directory stays."""
         if self._thread:
-            asyncio.run_coroutine_threadsafe(self._cancel_all(), self._loop).result(10)
+            asyncio.run_coroutine_threadsafe(self._close_all(), self._loop).result(10)
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
             self._thread = None
             self._loop.close()
-        for registry in getattr(self, "_registries", {}).values():
+        for registry in self._registries.values():
             registry.stop()
-        for journal in ("request_log", "connect_log"):
-            if hasattr(self, journal):
-                getattr(self, journal).close()
+        self.request_log.close()
+        self.connect_log.close()
 
     def __enter__(self) -> "Lab":
         return self.start()
@@ -118,13 +120,15 @@ class Lab(Controls):
     def env(self) -> dict[str, str]:
         """The variables of a client of the lab. Nothing secret, and nothing of the caller's."""
         proxy = f"http://127.0.0.1:{self.proxy_port}"
+        certificates = str(self.authority.certificate_file)
         return {
             "HTTPS_PROXY": proxy,
             "https_proxy": proxy,
             "NO_PROXY": "",
             "no_proxy": "",
-            "SSL_CERT_FILE": str(self.authority.certificate_file),
-            "AWS_CA_BUNDLE": str(self.authority.certificate_file),
+            "SSL_CERT_FILE": certificates,
+            "AWS_CA_BUNDLE": certificates,
+            "CURL_CA_BUNDLE": certificates,
             # The lab has no instance metadata, and nobody should wait for the machine's.
             "AWS_EC2_METADATA_DISABLED": "true",
             "LAB_DIR": str(self.directory),
@@ -143,9 +147,6 @@ class Lab(Controls):
     # Inside.
 
     def _start(self) -> None:
-        logs = self.directory / "logs"
-        self.request_log = Journal(logs / "requests.jsonl")
-        self.connect_log = Journal(logs / "connects.jsonl")
         self.authority = Authority(self.directory)
         self.credentials.write(self.secrets_directory)
         self._make_registries()
@@ -200,14 +201,16 @@ class Lab(Controls):
         self.ports[HOSTS["tls"]] = self._registries["tls"].port
         for service in services:
             front = Front(service, contexts[service.name], self.faults, self.request_log, self.clock)
-            await front.start()
+            self._servers.append(await front.start())
             self.ports[service.name] = front.port
         login = self.credentials.proxy
-        proxy = Proxy(self.ports, self.faults, self.connect_log, (login.user, login.password) if login else None)
-        await proxy.start()
-        self.proxy_port = proxy.port
+        self._proxy = Proxy(
+            self.ports, self.faults, self.connect_log, (login.user, login.password) if login else None
+        )
+        self._servers.append(await self._proxy.start())
+        self.proxy_port = self._proxy.port
         control = ControlEndpoint(self)
-        await control.start()
+        self._servers.append(await control.start())
         self.control_port = control.port
 
     def _run_loop(self) -> None:
@@ -222,13 +225,14 @@ class Lab(Controls):
         self._loop.set_exception_handler(note)
         self._loop.run_forever()
 
-    @staticmethod
-    async def _cancel_all() -> None:
+    async def _close_all(self) -> None:
+        for server in self._servers:
+            server.close()
+        self._proxy.abort()
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
         for task in tasks:
             task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def _set_login(self, name: str, login: Login) -> None:
         if name not in self._htpasswd:
@@ -264,4 +268,6 @@ class _NamedConnection(http.client.HTTPSConnection):
 
     def connect(self) -> None:
         plain = socket.create_connection(("127.0.0.1", self._local_port), self.timeout)
+        # Without this, a body waits 40 ms for the acknowledgement of its head.
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock = self._tls.wrap_socket(plain, server_hostname=self.host)

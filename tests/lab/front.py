@@ -1,7 +1,6 @@
 """The lab's TLS front. Every host but one goes through it: here faults happen and logs are kept."""
 
 import asyncio
-import contextlib
 import ssl
 
 from .clock import Clock
@@ -71,11 +70,13 @@ class Outgoing:
         await self._writer.drain()
 
     async def _interrupt(self) -> None:
-        # Everything up to the fault must have left the machine before it happens.
-        self._writer.transport.set_write_buffer_limits(0)
+        # Everything up to the fault must be on its way before it happens. Drained means that
+        # TLS has let go of it; the socket below gets a moment more.
+        self._writer.transport.set_write_buffer_limits(high=1, low=0)
         self._writer.write(self._head)
         self._head = b""
         await self._writer.drain()
+        await asyncio.sleep(0.02)
         if self._kind == "cut":
             self._writer.transport.abort()
             raise ConnectionAbortedError("cut by order")
@@ -142,12 +143,12 @@ class Front:
                     break
         except (BadMessage, OSError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             pass  # a broken peer, or a cut by order: the connection is over
+        except asyncio.CancelledError:
+            # The lab stops. A goodbye would wait for the client's own.
+            writer.transport.abort()
         finally:
             upstream.close()
             writer.close()
-            # The peer may be gone, in which case the goodbye of TLS cannot be said.
-            with contextlib.suppress(OSError, ssl.SSLError):
-                await writer.wait_closed()
 
     async def _exchange(
         self, first: str, headers: Headers, reader: asyncio.StreamReader,

@@ -75,6 +75,10 @@ class _Client(_Pipe):
         self._head = b""
         self._task: asyncio.Task[None] | None = None
 
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._proxy.clients.add(self)
+
     def data_received(self, data: bytes) -> None:
         if self.peer:
             self.peer.transport.write(data)
@@ -87,6 +91,7 @@ class _Client(_Pipe):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
+        self._proxy.clients.discard(self)
         if self._task:
             self._task.cancel()
 
@@ -142,6 +147,7 @@ class Proxy:
         self.faults = faults
         self.journal = journal
         self.port = 0
+        self.clients: set[_Client] = set()
         self._expected = None
         if credentials:
             self._expected = b"Basic " + base64.b64encode(":".join(credentials).encode())
@@ -150,6 +156,10 @@ class Proxy:
         server = await asyncio.get_running_loop().create_server(lambda: _Client(self), "127.0.0.1", 0)
         self.port = server.sockets[0].getsockname()[1]
         return server
+
+    def abort(self) -> None:
+        for client in list(self.clients):
+            client.transport.abort()
 
     def admits(self, headers: list[str]) -> bool:
         if self._expected is None:
