@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from .aws_identity import ACCOUNT, PULL_ACTIONS, REGION, Identities
+from .aws_identity import ACCOUNT, REGION, Identities
 from .ca import Authority
 from .clock import Clock
 from .control import ControlEndpoint, Controls
@@ -43,7 +43,7 @@ _HTPASSWD = ("hub", "generic", "tls")
 class Lab(Controls):
     """A cloud of registries below `directory`.
 
-    Start it from a thread that lives as long as the lab: the kernel ends the docker-registries
+    It is started once. Start it from a thread that lives as long as the lab: the kernel ends the docker-registries
     when the thread that started them ends.
     """
 
@@ -58,7 +58,7 @@ class Lab(Controls):
         self.connect_log = Journal(self.directory / "logs" / "connects.jsonl")
         self.credentials = Credentials()
         if proxy_auth:
-            self.credentials.proxy = Login("ci", "proxy-" + self.credentials.hub.password[::-1])
+            self.credentials.add_proxy()
         self.clock = Clock()
         self.faults = FaultBook()
         self.identities = Identities(self.credentials.aws_keys(), self.clock)

@@ -62,6 +62,9 @@ class Credentials:
     aws_denied: AwsKey = field(default_factory=lambda: _aws_key("ci-denied"))
     proxy: Login | None = None
 
+    def add_proxy(self) -> None:
+        self.proxy = Login("ci", _word(24))
+
     def aws_keys(self) -> dict[str, AwsKey]:
         """By profile name in aws_credentials."""
         return {

@@ -141,7 +141,7 @@ class Front:
             while head := await read_head(reader):
                 if not await self._exchange(*head, reader, writer, upstream):
                     break
-        except (BadMessage, OSError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+        except (BadMessage, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             pass  # a broken peer, or a cut by order: the connection is over
         except asyncio.CancelledError:
             # The lab stops. A goodbye would wait for the client's own.
