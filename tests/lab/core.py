@@ -105,7 +105,7 @@ class Lab(Controls):
         self.ecr.created |= {"base", "tools/compiler"}
         pushers = {
             alias: Pusher.to_socket(self._registries[alias].socket, HOSTS[alias], self._seed_authorization(alias))
-            for alias in ("hub", "generic", "azure", "ecr")
+            for alias in ("generic", "azure", "ecr")
         }
         pushers["tls"] = Pusher(self._direct_connection("tls"), self._seed_authorization("tls"))
         try:
