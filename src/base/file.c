@@ -80,8 +80,9 @@ bool pq_write_fd(int fd, const char *name, const void *bytes, size_t length, pq_
     return true;
 }
 
-static void sync_folder(const char *folder)
+void pq_sync_folder_of(const char *path)
 {
+    PQ_AUTO_FREE char *folder = pq_path_dirname(path);
     PQ_AUTO_CLOSE int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd >= 0)
         (void)fsync(fd); /* some file systems cannot; the file itself is safe */
@@ -105,7 +106,7 @@ bool pq_write_file(const char *path, mode_t mode, const void *bytes, size_t leng
         (void)unlink(temporary);
         return false;
     }
-    sync_folder(folder);
+    pq_sync_folder_of(path);
     return true;
 }
 
@@ -153,7 +154,7 @@ bool pq_create_file(const char *path, mode_t mode, const void *bytes, size_t len
     /* Where /proc is missing a file without a name cannot get one. */
     if (!create_file(path, folder, access("/proc/self/fd", X_OK) == 0, mode, bytes, length, out_created, err))
         return false;
-    sync_folder(folder);
+    pq_sync_folder_of(path);
     return true;
 }
 
