@@ -183,7 +183,10 @@ static bool add_line(ini *file, slice raw, size_t number)
         return true;
     size_t indent = (size_t)(line.at - raw.at);
     if (file->in_value && indent > file->indent) {
-        file->settings[file->setting_count - 1].continued = true;
+        setting *last = &file->settings[file->setting_count - 1];
+        last->continued = true;
+        if (!last->value.length && !memchr(line.at, '=', line.length))
+            problem(file, number, "write name = value", "a nested setting without =");
         return true;
     }
     file->indent = indent;
