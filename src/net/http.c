@@ -463,27 +463,6 @@ static double pause_before_retry(const transfer *t)
     return fmin(wait, LONGEST) + 0.25 * jitter * fmin(wait + 0.1, 2);
 }
 
-static bool same_origin(const char *a, const char *b)
-{
-    bool same = false;
-    CURLU *left = curl_url(), *right = curl_url();
-    if (left && right && curl_url_set(left, CURLUPART_URL, a, 0) == CURLUE_OK &&
-        curl_url_set(right, CURLUPART_URL, b, 0) == CURLUE_OK) {
-        static const CURLUPart parts[] = {CURLUPART_SCHEME, CURLUPART_HOST, CURLUPART_PORT};
-        same = true;
-        for (size_t i = 0; i < 3 && same; i++) {
-            char *x = NULL, *y = NULL;
-            same = curl_url_get(left, parts[i], &x, CURLU_DEFAULT_PORT) == CURLUE_OK &&
-                   curl_url_get(right, parts[i], &y, CURLU_DEFAULT_PORT) == CURLUE_OK && pq_ascii_equal_nocase(x, y);
-            curl_free(x);
-            curl_free(y);
-        }
-    }
-    curl_url_cleanup(left);
-    curl_url_cleanup(right);
-    return same;
-}
-
 /* True when the transfer goes on elsewhere. */
 static bool follow_redirect(transfer *t)
 {
@@ -501,7 +480,7 @@ static bool follow_redirect(transfer *t)
         (void)pq_fail(&t->failure, PQ_EFAILED, NULL, NULL, "redirects to a place that is not https");
         return false;
     }
-    if (!same_origin(t->url, next))
+    if (!pq_url_same_origin(t->url, next))
         t->keep_credentials = false;
     free(t->url);
     t->url = pq_steal(next);
@@ -628,6 +607,12 @@ void pq_http_run(pq_http *http)
         run_once(http);
 }
 
+void pq_http_run_until(pq_http *http, const bool *done)
+{
+    while (!*done && http->transfers)
+        run_once(http);
+}
+
 typedef struct waited {
     pq_http_answer *answer;
     pq_error *err;
@@ -649,8 +634,7 @@ bool pq_http_do(pq_http *http, const pq_http_request *request, pq_http_answer *o
     pq_http_answer_clear(out);
     waited w = {.answer = out, .err = err};
     pq_http_start(http, request, keep_answer, &w);
-    while (!w.done) /* others that are under way go on meanwhile */
-        run_once(http);
+    pq_http_run_until(http, &w.done);
     return err->code == PQ_OK;
 }
 

@@ -83,6 +83,8 @@ typedef void pq_http_done(void *context, pq_http_answer *answer, pq_error *err);
 void pq_http_start(pq_http *http, const pq_http_request *request, pq_http_done *done, void *context);
 /* Runs until nothing is under way. */
 void pq_http_run(pq_http *http);
+/* Runs until `*done`, which a callback sets. */
+void pq_http_run_until(pq_http *http, const bool *done);
 
 /* The first header of that name (any case), without blanks around it; NULL when there is none. Borrowed. */
 const char *pq_http_header(const pq_http_answer *answer, const char *name);
@@ -92,6 +94,8 @@ void pq_http_answer_clear(pq_http_answer *answer);
 bool pq_url_is_loopback(const char *url);
 /* True when a secret may go there: https, or loopback. */
 bool pq_url_is_safe(const char *url);
+/* Same scheme, host and port. */
+bool pq_url_same_origin(const char *a, const char *b);
 /* `text` with every byte but A-Z a-z 0-9 - . _ ~ as %XX. Owned. */
 char *pq_url_escape(const char *text) PQ_MUST_USE;
 /* An absolute form of `location` as seen from `base`; NULL when it makes no sense. Owned. */

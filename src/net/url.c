@@ -64,3 +64,24 @@ char *pq_url_resolve(const char *base, const char *location)
     curl_url_cleanup(parsed);
     return copy;
 }
+
+bool pq_url_same_origin(const char *a, const char *b)
+{
+    bool same = false;
+    CURLU *left = curl_url(), *right = curl_url();
+    if (left && right && curl_url_set(left, CURLUPART_URL, a, 0) == CURLUE_OK &&
+        curl_url_set(right, CURLUPART_URL, b, 0) == CURLUE_OK) {
+        static const CURLUPart parts[] = {CURLUPART_SCHEME, CURLUPART_HOST, CURLUPART_PORT};
+        same = true;
+        for (size_t i = 0; i < 3 && same; i++) {
+            char *x = NULL, *y = NULL;
+            same = curl_url_get(left, parts[i], &x, CURLU_DEFAULT_PORT) == CURLUE_OK &&
+                   curl_url_get(right, parts[i], &y, CURLU_DEFAULT_PORT) == CURLUE_OK && pq_ascii_equal_nocase(x, y);
+            curl_free(x);
+            curl_free(y);
+        }
+    }
+    curl_url_cleanup(left);
+    curl_url_cleanup(right);
+    return same;
+}

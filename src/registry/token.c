@@ -1,0 +1,147 @@
+#include "registry/token.h"
+
+#include <jansson.h>
+#include <libpsl.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "crypto/hash.h"
+
+pq_secret *pq_basic_authorization(const pq_credential *credential)
+{
+    PQ_AUTO_BUF pair = PQ_SENSITIVE_BUF(2 * PQ_MAX_SECRET), header = PQ_SENSITIVE_BUF(4 * PQ_MAX_SECRET);
+    pq_buf_addf(&pair, "%s:", credential->username);
+    pq_buf_add(&pair, pq_secret_bytes(credential->secret), pq_secret_length(credential->secret));
+    pq_buf_adds(&header, "Basic ");
+    pq_base64_add(&header, pq_buf_text(&pair), pair.length);
+    return pq_secret_from_buf(&header);
+}
+
+/* The host of an http(s) URL, lower case, without port and brackets. Owned; NULL when there is none. */
+static char *host_of_url(const char *url)
+{
+    const char *start = strstr(url, "://");
+    if (!start)
+        return NULL;
+    start += 3;
+    size_t length = strcspn(start, "/?#");
+    if (memchr(start, '@', length))
+        return NULL; /* a user in the URL only misleads */
+    PQ_AUTO_FREE char *host = pq_strndup(start, length);
+    char *port = strrchr(host, ':');
+    if (port && !strchr(port, ']'))
+        *port = '\0';
+    pq_ascii_lower_in_place(host);
+    return pq_steal(host);
+}
+
+static bool same_site(const char *a, const char *b)
+{
+    if (strcmp(a, b) == 0)
+        return true;
+    const psl_ctx_t *psl = psl_builtin();
+    const char *left = psl ? psl_registrable_domain(psl, a) : NULL;
+    const char *right = psl ? psl_registrable_domain(psl, b) : NULL;
+    return left && right && strcmp(left, right) == 0;
+}
+
+bool pq_realm_allowed(const char *base, const char *realm, const char *host, pq_error *err)
+{
+    PQ_AUTO_FREE char *ours = host_of_url(base);
+    PQ_AUTO_FREE char *theirs = host_of_url(realm);
+    if (!theirs || !pq_url_is_safe(realm))
+        return pq_fail(err, PQ_EFAILED, host, "its token service must use https",
+                       "the registry asks for credentials to be sent to a place that is not https");
+    if (!ours || !same_site(ours, theirs))
+        return pq_fail(err, PQ_EFAILED, host, "ask the registry's owner; no credential was sent",
+                       "the registry asks for credentials to be sent to %s, a stranger's host", theirs);
+    return true;
+}
+
+char *pq_token_url(const char *realm, const char *service, const char *scope)
+{
+    PQ_AUTO_BUF url = PQ_BUF(PQ_MAX_TEXT);
+    pq_buf_adds(&url, realm);
+    pq_buf_adds(&url, strchr(realm, '?') ? "&" : "?");
+    if (service) {
+        PQ_AUTO_FREE char *escaped = pq_url_escape(service);
+        pq_buf_addf(&url, "service=%s&", escaped);
+    }
+    if (*scope) {
+        PQ_AUTO_FREE char *escaped = pq_url_escape(scope);
+        pq_buf_addf(&url, "scope=%s&", escaped);
+    }
+    pq_buf_adds(&url, "client_id=pratique");
+    return pq_buf_steal(&url);
+}
+
+static void json_release(json_t **value)
+{
+    json_decref(*value);
+}
+
+char *pq_registry_reason(const pq_http_answer *answer)
+{
+    enum { LONGEST = 300 };
+    if (!answer->body.length)
+        return NULL;
+    PQ_CLEANUP(json_release)
+    json_t *root = json_loadb(answer->body.data, answer->body.length, 0, NULL);
+    const json_t *first = json_array_get(json_object_get(root, "errors"), 0);
+    const char *code = json_string_value(json_object_get(first, "code"));
+    const char *message = json_string_value(json_object_get(first, "message"));
+    if (!message)
+        message = json_string_value(json_object_get(root, "error_description"));
+    if (!message)
+        message = json_string_value(json_object_get(root, "details"));
+    if (!message && !code)
+        return NULL;
+    PQ_AUTO_BUF text = PQ_BUF(PQ_MAX_MESSAGE);
+    if (message)
+        pq_buf_add_printable(&text, message, strnlen(message, LONGEST));
+    if (code)
+        pq_buf_addf(&text, "%s%.64s%s", message ? " (" : "", code, message ? ")" : "");
+    return pq_buf_steal(&text);
+}
+
+bool pq_token_read(const pq_http_answer *answer, const char *host, const pq_credential *credential, pq_token *out,
+                   pq_error *err)
+{
+    PQ_AUTO_FREE char *reason = answer->status == 200 ? NULL : pq_registry_reason(answer);
+    const char *colon = reason ? ": " : "", *words = reason ? reason : "";
+    const char *identity = credential->source;
+    if (answer->status == 401 || answer->status == 403 || answer->status == 400) {
+        if (!identity)
+            return pq_fail(err, PQ_EDENIED, host,
+                           "add it to container_registries in factory-config.yml, with its secret",
+                           "%s wants a login and the configuration has none for it%s%s", host, colon, words);
+        return pq_fail(err, PQ_EDENIED, host, "set the secret again with `pratique secrets update`",
+                       "%s refuses the user name or password of %s%s%s", host, identity, colon, words);
+    }
+    if (answer->status == 429 || answer->status >= 500)
+        return pq_fail(err, PQ_EBUSY, host, "try again later", "the token service failed (status %ld)%s%s",
+                       answer->status, colon, words);
+    if (answer->status != 200)
+        return pq_fail(err, PQ_EFAILED, host, NULL, "the token service answered with status %ld%s%s", answer->status,
+                       colon, words);
+    PQ_CLEANUP(json_release)
+    json_t *root = json_loadb(pq_buf_text(&answer->body), answer->body.length, 0, NULL);
+    const json_t *value = json_object_get(root, "token");
+    if (!json_is_string(value))
+        value = json_object_get(root, "access_token");
+    if (!json_is_string(value) || json_string_length(value) == 0)
+        return pq_fail(err, PQ_EFAILED, host, NULL, "the token service's answer holds no token");
+    const char *text = json_string_value(value);
+    for (const char *at = text; *at; at++)
+        if ((unsigned char)*at <= ' ' || (unsigned char)*at >= 0x7f)
+            return pq_fail(err, PQ_EFAILED, host, NULL, "the token service's answer holds a malformed token");
+    PQ_AUTO_BUF header = PQ_SENSITIVE_BUF(PQ_MAX_TOKEN_ANSWER);
+    pq_buf_adds(&header, "Bearer ");
+    pq_buf_adds(&header, text);
+    out->header = pq_secret_from_buf(&header);
+    const json_t *expires_in = json_object_get(root, "expires_in");
+    double life = json_is_number(expires_in) ? json_number_value(expires_in) : 60;
+    /* A tenth is left for the way there; a token that ends at once is good for the request that follows. */
+    out->lifetime = life < 1 ? 1 : life > 86400 ? 86400 : life * 0.9;
+    return true;
+}

@@ -1,0 +1,30 @@
+/* Basic and bearer authorization: what is sent, where it may be sent, and what comes back. */
+#pragma once
+
+#include "auth/credential.h"
+#include "net/http.h"
+
+/* "Basic …" (RFC 7617). Owned. */
+pq_secret *pq_basic_authorization(const pq_credential *credential) PQ_MUST_USE;
+
+/* May the credential of the registry at `base` go to `realm`? Only over TLS (or loopback), and only to the registry's
+ * own host or one of the same registrable domain (public suffix list): registry.example.com may name auth.example.com,
+ * but not a stranger. */
+bool pq_realm_allowed(const char *base, const char *realm, const char *host, pq_error *err) PQ_MUST_USE;
+
+/* realm?service=…&scope=…&client_id=pratique. `service` may be NULL, `scope` empty. Owned. */
+char *pq_token_url(const char *realm, const char *service, const char *scope) PQ_MUST_USE;
+
+typedef struct pq_token {
+    pq_secret *header; /* "Bearer …" */
+    double lifetime;   /* seconds in which it is safely good */
+} pq_token;
+
+/* Reads a token answer: `token` or `access_token`, `expires_in` (60 s when absent, distribution spec). An answer that
+ * is not 200 becomes the error of a failed login. */
+bool pq_token_read(const pq_http_answer *answer, const char *host, const pq_credential *credential, pq_token *out,
+                   pq_error *err) PQ_MUST_USE;
+
+/* The reason in an error answer, made fit for one line: the first of `errors`, or OAuth's error_description. NULL when
+ * there is none. Owned. */
+char *pq_registry_reason(const pq_http_answer *answer) PQ_MUST_USE;

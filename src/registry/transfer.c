@@ -1,0 +1,268 @@
+#include "registry/transfer.h"
+
+#include <string.h>
+
+#include "base/limits.h"
+#include "base/log.h"
+#include "crypto/hash.h"
+
+void pq_remote_manifest_clear(pq_remote_manifest *manifest)
+{
+    free(manifest->digest);
+    free(manifest->media_type);
+    pq_buf_clear(&manifest->bytes);
+    *manifest = (pq_remote_manifest){0};
+}
+
+static char *where_of(const pq_repository *repository)
+{
+    return repository->where ? pq_strdup(repository->where) : pq_asprintf("%s/%s", repository->host, repository->name);
+}
+
+/* One call of a repository, answered with one of two statuses or an error. */
+static bool ask(pq_registry *registry, const pq_registry_call *call, long good, long also_good, pq_http_answer *out,
+                pq_error *err)
+{
+    if (!pq_registry_do(registry, call, out, err))
+        return false;
+    if (out->status == good || out->status == also_good)
+        return true;
+    return pq_registry_refused(registry, call, out, err);
+}
+
+static bool is_digest(const char *text)
+{
+    return pq_starts_with(text, "sha256:") && strlen(text) == 7 + 64 && strspn(text + 7, "0123456789abcdef") == 64;
+}
+
+bool pq_registry_login(pq_registry *registry, const char *host, pq_error *err)
+{
+    pq_registry_call call = {.host = host, .method = "GET", .path = "", .where = host};
+    PQ_AUTO_ANSWER answer = {0};
+    return ask(registry, &call, 200, 200, &answer, err);
+}
+
+bool pq_registry_pull_manifest(pq_registry *registry, const pq_repository *repository, const char *reference,
+                               pq_remote_manifest *out, pq_error *err)
+{
+    PQ_AUTO_FREE char *where = where_of(repository);
+    PQ_AUTO_FREE char *path = pq_asprintf("manifests/%s", reference);
+    PQ_AUTO_STRINGS headers = {0};
+    pq_strings_add(&headers, pq_accept_manifests);
+    pq_registry_call call = {.host = repository->host,
+                             .repository = repository->name,
+                             .method = "GET",
+                             .path = path,
+                             .where = where,
+                             .headers = &headers,
+                             .answer_cap = PQ_MAX_MANIFEST};
+    PQ_AUTO_ANSWER answer = {0};
+    if (!ask(registry, &call, 200, 200, &answer, err))
+        return false;
+    PQ_AUTO_FREE char *digest = pq_sha256_digest(pq_buf_text(&answer.body), answer.body.length);
+    const char *claimed = pq_http_header(&answer, "Docker-Content-Digest");
+    if (strchr(reference, ':') && strcmp(digest, reference) != 0)
+        return pq_fail(err, PQ_EUNTRUSTED, where, "somebody changes what the registry sends",
+                       "the manifest has the digest %s, not the one asked for", digest);
+    if (claimed && is_digest(claimed) && strcmp(digest, claimed) != 0)
+        return pq_fail(err, PQ_EUNTRUSTED, where, "somebody changes what the registry sends",
+                       "the manifest has the digest %s, but the registry says %s", digest, claimed);
+    const char *type = pq_http_header(&answer, "Content-Type");
+    pq_remote_manifest_clear(out);
+    out->digest = pq_steal(digest);
+    out->media_type = type ? pq_strndup(type, strcspn(type, "; ")) : NULL;
+    out->bytes = answer.body;
+    answer.body = (pq_buf){0};
+    return true;
+}
+
+bool pq_registry_resolve(pq_registry *registry, const pq_repository *repository, const char *reference,
+                         pq_remote_manifest *out, pq_error *err)
+{
+    PQ_AUTO_FREE char *where = where_of(repository);
+    PQ_AUTO_FREE char *path = pq_asprintf("manifests/%s", reference);
+    PQ_AUTO_STRINGS headers = {0};
+    pq_strings_add(&headers, pq_accept_manifests);
+    pq_registry_call call = {.host = repository->host,
+                             .repository = repository->name,
+                             .method = "HEAD",
+                             .path = path,
+                             .where = where,
+                             .headers = &headers};
+    PQ_AUTO_ANSWER answer = {0};
+    if (!pq_registry_do(registry, &call, &answer, err))
+        return false;
+    const char *digest = pq_http_header(&answer, "Docker-Content-Digest");
+    /* A HEAD has no body to give a reason in, and some registries no digest: a GET has both. */
+    if (answer.status != 200 || !digest || !is_digest(digest))
+        return pq_registry_pull_manifest(registry, repository, reference, out, err);
+    if (strchr(reference, ':') && strcmp(digest, reference) != 0)
+        return pq_fail(err, PQ_EUNTRUSTED, where, "somebody changes what the registry sends",
+                       "the registry answers with the digest %s, not the one asked for", digest);
+    const char *type = pq_http_header(&answer, "Content-Type");
+    pq_remote_manifest_clear(out);
+    out->digest = pq_strdup(digest);
+    out->media_type = type ? pq_strndup(type, strcspn(type, "; ")) : NULL;
+    return true;
+}
+
+bool pq_registry_has_blob(pq_registry *registry, const pq_repository *repository, const char *digest, bool *out,
+                          pq_error *err)
+{
+    PQ_AUTO_FREE char *where = where_of(repository);
+    PQ_AUTO_FREE char *path = pq_asprintf("blobs/%s", digest);
+    pq_registry_call call = {
+        .host = repository->host, .repository = repository->name, .method = "HEAD", .path = path, .where = where};
+    PQ_AUTO_ANSWER answer = {0};
+    if (!ask(registry, &call, 200, 404, &answer, err))
+        return false;
+    *out = answer.status == 200;
+    return true;
+}
+
+bool pq_registry_pull_blob(pq_registry *registry, const pq_repository *repository, const char *digest, pq_buf *out,
+                           pq_error *err)
+{
+    PQ_AUTO_FREE char *where = where_of(repository);
+    PQ_AUTO_FREE char *path = pq_asprintf("blobs/%s", digest);
+    pq_registry_call call = {.host = repository->host,
+                             .repository = repository->name,
+                             .method = "GET",
+                             .path = path,
+                             .where = where,
+                             .answer_cap = out->cap};
+    PQ_AUTO_ANSWER answer = {0};
+    if (!ask(registry, &call, 200, 200, &answer, err))
+        return false;
+    PQ_AUTO_FREE char *real = pq_sha256_digest(pq_buf_text(&answer.body), answer.body.length);
+    if (strcmp(real, digest) != 0)
+        return pq_fail(err, PQ_EUNTRUSTED, where, "somebody changes what the registry sends",
+                       "the blob %s has another digest: %s", digest, real);
+    pq_buf_clear(out);
+    *out = answer.body;
+    answer.body = (pq_buf){0};
+    return true;
+}
+
+/* Starts an upload; `location` is where it goes on. */
+static bool start_upload(pq_registry *registry, const pq_repository *repository, const char *where, char **location,
+                         pq_error *err)
+{
+    pq_registry_call call = {.host = repository->host,
+                             .repository = repository->name,
+                             .push = true,
+                             .method = "POST",
+                             .path = "blobs/uploads/",
+                             .where = where,
+                             .repeatable = true};
+    PQ_AUTO_ANSWER answer = {0};
+    if (!ask(registry, &call, 202, 202, &answer, err))
+        return false;
+    const char *header = pq_http_header(&answer, "Location");
+    *location = header ? pq_url_resolve(answer.url, header) : NULL;
+    if (!*location)
+        return pq_fail(err, PQ_EFAILED, where, NULL, "the registry started an upload but names no place for it");
+    if (!pq_url_same_origin(*location, answer.url)) {
+        free(pq_steal(*location));
+        return pq_fail(err, PQ_EFAILED, where, "no credential was sent there",
+                       "the registry wants the upload to go to another host");
+    }
+    return true;
+}
+
+bool pq_registry_push_blob(pq_registry *registry, const pq_repository *repository, const char *digest,
+                           const void *bytes, size_t length, bool *uploaded, pq_error *err)
+{
+    PQ_AUTO_FREE char *where = where_of(repository);
+    bool there = false;
+    *uploaded = false;
+    if (!pq_registry_has_blob(registry, repository, digest, &there, err))
+        return false;
+    if (there)
+        return true;
+    PQ_AUTO_FREE char *location = NULL;
+    if (!start_upload(registry, repository, where, &location, err))
+        return false;
+    PQ_AUTO_FREE char *escaped = pq_url_escape(digest);
+    PQ_AUTO_FREE char *url = pq_asprintf("%s%sdigest=%s", location, strchr(location, '?') ? "&" : "?", escaped);
+    PQ_AUTO_STRINGS headers = {0};
+    pq_strings_add(&headers, "Content-Type: application/octet-stream");
+    pq_registry_call call = {.host = repository->host,
+                             .repository = repository->name,
+                             .push = true,
+                             .method = "PUT",
+                             .path = url,
+                             .where = where,
+                             .headers = &headers,
+                             .body = bytes,
+                             .body_length = length};
+    PQ_AUTO_ANSWER answer = {0};
+    if (!ask(registry, &call, 201, 204, &answer, err))
+        return false;
+    *uploaded = true;
+    return true;
+}
+
+bool pq_registry_push_manifest(pq_registry *registry, const pq_repository *repository, const char *reference,
+                               const char *media_type, const void *bytes, size_t length, bool *uploaded, pq_error *err)
+{
+    PQ_AUTO_FREE char *where = where_of(repository);
+    PQ_AUTO_FREE char *digest = pq_sha256_digest(bytes, length);
+    PQ_AUTO_FREE char *path = pq_asprintf("manifests/%s", reference);
+    *uploaded = false;
+    PQ_AUTO_STRINGS accept = {0};
+    pq_strings_add(&accept, pq_accept_manifests);
+    pq_registry_call head = {.host = repository->host,
+                             .repository = repository->name,
+                             .method = "HEAD",
+                             .path = path,
+                             .where = where,
+                             .headers = &accept};
+    PQ_AUTO_ANSWER before = {0};
+    if (!ask(registry, &head, 200, 404, &before, err))
+        return false;
+    if (before.status == 200 && pq_streq(pq_http_header(&before, "Docker-Content-Digest"), digest))
+        return true;
+
+    PQ_AUTO_STRINGS headers = {0};
+    pq_strings_take(&headers, pq_asprintf("Content-Type: %s", media_type));
+    pq_registry_call put = {.host = repository->host,
+                            .repository = repository->name,
+                            .push = true,
+                            .method = "PUT",
+                            .path = path,
+                            .where = where,
+                            .headers = &headers,
+                            .body = bytes,
+                            .body_length = length,
+                            .repeatable = true};
+    PQ_AUTO_ANSWER answer = {0};
+    if (!ask(registry, &put, 201, 200, &answer, err))
+        return false;
+    const char *stored = pq_http_header(&answer, "Docker-Content-Digest");
+    if (stored && is_digest(stored) && strcmp(stored, digest) != 0)
+        return pq_fail(err, PQ_EUNTRUSTED, where, NULL, "the registry stored the manifest as %s, but it is %s", stored,
+                       digest);
+    *uploaded = true;
+    return true;
+}
+
+bool pq_registry_try_push(pq_registry *registry, const pq_repository *repository, pq_error *err)
+{
+    PQ_AUTO_FREE char *where = where_of(repository);
+    PQ_AUTO_FREE char *location = NULL;
+    if (!start_upload(registry, repository, where, &location, err))
+        return false;
+    pq_registry_call cancel = {.host = repository->host,
+                               .repository = repository->name,
+                               .push = true,
+                               .method = "DELETE",
+                               .path = location,
+                               .where = where};
+    PQ_AUTO_ANSWER answer = {0};
+    PQ_AUTO_ERROR ignored = {0};
+    /* Not every registry knows how to cancel; those let it end by itself. The right to push is proved either way. */
+    if (!pq_registry_do(registry, &cancel, &answer, &ignored))
+        pq_detail("%s: the trial upload could not be cancelled: %s", where, ignored.message);
+    return true;
+}

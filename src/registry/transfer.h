@@ -1,0 +1,45 @@
+/* Manifests and blobs: resolve, pull, push. Every byte that comes in is held against its digest. */
+#pragma once
+
+#include "registry/registry.h"
+
+/* A place in a registry; borrowed strings. */
+typedef struct pq_repository {
+    const char *host;
+    const char *name;
+    const char *where; /* for errors; NULL: HOST/NAME */
+} pq_repository;
+
+typedef struct pq_remote_manifest {
+    char *digest;     /* sha256:… */
+    char *media_type; /* as the registry says; may be NULL */
+    pq_buf bytes;     /* empty after a HEAD */
+} pq_remote_manifest;
+
+#define PQ_AUTO_REMOTE_MANIFEST PQ_CLEANUP(pq_remote_manifest_clear) pq_remote_manifest
+
+void pq_remote_manifest_clear(pq_remote_manifest *manifest);
+
+/* Logs in: GET /v2/ and, where the registry wants it, a token. True also for an open registry. */
+bool pq_registry_login(pq_registry *registry, const char *host, pq_error *err) PQ_MUST_USE;
+/* What a tag or digest stands for, by HEAD; by GET where the registry names no digest. */
+bool pq_registry_resolve(pq_registry *registry, const pq_repository *repository, const char *reference,
+                         pq_remote_manifest *out, pq_error *err) PQ_MUST_USE;
+/* The manifest itself, proved: against `reference` when it is a digest, else against the registry's own word. */
+bool pq_registry_pull_manifest(pq_registry *registry, const pq_repository *repository, const char *reference,
+                               pq_remote_manifest *out, pq_error *err) PQ_MUST_USE;
+/* Whether a blob is there. */
+bool pq_registry_has_blob(pq_registry *registry, const pq_repository *repository, const char *digest, bool *out,
+                          pq_error *err) PQ_MUST_USE;
+/* A whole blob of at most the cap of `out`, proved against its digest. */
+bool pq_registry_pull_blob(pq_registry *registry, const pq_repository *repository, const char *digest, pq_buf *out,
+                           pq_error *err) PQ_MUST_USE;
+/* Uploads a blob unless it is there; `uploaded` says which. */
+bool pq_registry_push_blob(pq_registry *registry, const pq_repository *repository, const char *digest,
+                           const void *bytes, size_t length, bool *uploaded, pq_error *err) PQ_MUST_USE;
+/* Uploads a manifest under a tag or its digest, unless that already stands for the same digest. */
+bool pq_registry_push_manifest(pq_registry *registry, const pq_repository *repository, const char *reference,
+                               const char *media_type, const void *bytes, size_t length, bool *uploaded,
+                               pq_error *err) PQ_MUST_USE;
+/* Tries the right to push by starting an upload and cancelling it: nothing stays behind. */
+bool pq_registry_try_push(pq_registry *registry, const pq_repository *repository, pq_error *err) PQ_MUST_USE;
