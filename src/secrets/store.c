@@ -288,9 +288,10 @@ static bool check_file(const char *path, pq_error *err)
         return pq_fail(err, PQ_ECONFIG, path, "run this as its owner, or name another store in $PRATIQUE_STORE",
                        "the store of secrets belongs to user %u, not to the user who runs this (%u)",
                        (unsigned)status.st_uid, (unsigned)geteuid());
-    if (status.st_size == 0) /* SQLite would take it for a new database */
-        return pq_fail(err, PQ_EINPUT, path, "restore it from a copy, or remove it and set the secrets again",
-                       "the store of secrets was truncated: it is empty");
+    /* The smallest page of SQLite, which takes an empty file for a new database and the lack of a header for zeros. */
+    if (status.st_size < 512)
+        return pq_fail(err, PQ_EINPUT, path, "restore it from a copy, or move it away and set the secrets again",
+                       "is not a store of secrets: it is no SQLite database, or was truncated");
     return true;
 }
 
