@@ -1,0 +1,116 @@
+#include "pq_cmocka.h"
+
+#include <string.h>
+
+#include "auth/aws_host.h"
+
+/* Registry names: amazon-ecr-credential-helper. API names: what botocore 1.29 resolves for service ecr, but for two
+ * kinds that are younger than it: dual-stack ones, and the suffixes of the partitions eusc, iso-e and iso-f (its later
+ * partitions.json). */
+static const struct {
+    const char *host, *region, *partition, *api;
+    bool fips, dual;
+} good[] = {
+    {"123456789012.dkr.ecr.us-east-2.amazonaws.com", "us-east-2", "aws", "api.ecr.us-east-2.amazonaws.com", false,
+     false},
+    {"123456789012.dkr.ecr.mx-central-1.amazonaws.com", "mx-central-1", "aws", "api.ecr.mx-central-1.amazonaws.com",
+     false, false},
+    {"123456789012.dkr.ecr.moon-base-1.amazonaws.com", "moon-base-1", "aws", "api.ecr.moon-base-1.amazonaws.com", false,
+     false},
+    {"123456789012.dkr.ecr-fips.us-west-1.amazonaws.com", "us-west-1", "aws", "ecr-fips.us-west-1.amazonaws.com", true,
+     false},
+    {"123456789012.dkr-ecr.eu-west-1.on.aws", "eu-west-1", "aws", "ecr.eu-west-1.api.aws", false, true},
+    {"123456789012.dkr-ecr-fips.us-east-1.on.aws", "us-east-1", "aws", "ecr-fips.us-east-1.api.aws", true, true},
+    {"123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn", "cn-north-1", "aws-cn", "api.ecr.cn-north-1.amazonaws.com.cn",
+     false, false},
+    {"123456789012.dkr-ecr.cn-northwest-1.on.amazonwebservices.com.cn", "cn-northwest-1", "aws-cn",
+     "ecr.cn-northwest-1.api.amazonwebservices.com.cn", false, true},
+    {"123456789012.dkr.ecr-fips.us-gov-west-1.amazonaws.com", "us-gov-west-1", "aws-us-gov",
+     "ecr-fips.us-gov-west-1.amazonaws.com", true, false},
+    {"123456789012.dkr-ecr.us-gov-east-1.on.aws", "us-gov-east-1", "aws-us-gov", "ecr.us-gov-east-1.api.aws", false,
+     true},
+    {"123456789012.dkr.ecr.eusc-de-east-1.amazonaws.eu", "eusc-de-east-1", "aws-eusc",
+     "api.ecr.eusc-de-east-1.amazonaws.eu", false, false},
+    {"123456789012.dkr.ecr.us-iso-east-1.c2s.ic.gov", "us-iso-east-1", "aws-iso", "api.ecr.us-iso-east-1.c2s.ic.gov",
+     false, false},
+    {"123456789012.dkr.ecr.us-isob-east-1.sc2s.sgov.gov", "us-isob-east-1", "aws-iso-b",
+     "api.ecr.us-isob-east-1.sc2s.sgov.gov", false, false},
+    {"123456789012.dkr.ecr.eu-isoe-west-1.cloud.adc-e.uk", "eu-isoe-west-1", "aws-iso-e",
+     "api.ecr.eu-isoe-west-1.cloud.adc-e.uk", false, false},
+    {"123456789012.dkr.ecr.us-isof-south-1.csp.hci.ic.gov", "us-isof-south-1", "aws-iso-f",
+     "api.ecr.us-isof-south-1.csp.hci.ic.gov", false, false},
+};
+
+static void every_partition_is_known(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        PQ_AUTO_ERROR err = {0};
+        PQ_AUTO_AWS_HOST host = {0};
+        if (!pq_aws_host_parse(good[i].host, &host, &err))
+            fail_msg("%s: %s", good[i].host, err.message);
+        assert_string_equal(host.account, "123456789012");
+        assert_string_equal(host.region, good[i].region);
+        assert_string_equal(host.partition->name, good[i].partition);
+        assert_int_equal(host.fips, good[i].fips);
+        assert_int_equal(host.dual_stack, good[i].dual);
+        PQ_AUTO_FREE char *api = pq_aws_ecr_api_host(&host);
+        assert_string_equal(api, good[i].api);
+    }
+}
+
+static void nothing_else_is_taken_for_aws(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {
+        "",
+        "12345678901.dkr.ecr.us-east-2.amazonaws.com",
+        "1234567890123.dkr.ecr.us-east-2.amazonaws.com",
+        "abcdefghijkl.dkr.ecr.us-east-2.amazonaws.com",
+        "123456789012.dkr.ecr.us-east-2.amazonaws.com.evil.example",
+        "x.123456789012.dkr.ecr.us-east-2.amazonaws.com",
+        "123456789012.dkr.ecr.us-east-2.amazonaws.com/team",
+        "123456789012.dkr.ecr.us-east-2.amazonaws.com:443",
+        "123456789012.dkr.ecr.us-east-2.amazonaws.com.",
+        "123456789012.dkr.ecr..amazonaws.com",
+        "123456789012.dkr.ecr.-us.amazonaws.com",
+        "123456789012.dkr.ecr.us-east-2@evil.amazonaws.com",
+        "123456789012.dkr.ecr.us-east-2",
+        "123456789012.dkr.ecrxfips.us-east-2.amazonaws.com",
+        "123456789012.dkr.ecr.us-east-2.on.aws",
+        "123456789012.dkr-ecr.us-east-2.amazonaws.com",
+        "123456789012.dkr-ecr.us-iso-east-1.on.aws",
+        "public.ecr.aws",
+        "ecr-public.aws.com",
+        "https://123456789012.dkr.ecr.us-east-2.amazonaws.com",
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        PQ_AUTO_ERROR err = {0};
+        PQ_AUTO_AWS_HOST host = {0};
+        if (pq_aws_host_parse(wrong[i], &host, &err))
+            fail_msg("taken: %s", wrong[i]);
+        assert_int_equal(err.code, PQ_ECONFIG);
+        assert_string_equal(err.where, wrong[i]);
+        assert_null(host.region);
+    }
+}
+
+static void a_suffix_of_another_partition_is_named(void **state)
+{
+    (void)state;
+    PQ_AUTO_ERROR err = {0};
+    PQ_AUTO_AWS_HOST host = {0};
+    assert_false(pq_aws_host_parse("123456789012.dkr.ecr.cn-north-1.amazonaws.com", &host, &err));
+    assert_string_equal(err.message, "region cn-north-1 is in partition aws-cn, whose registries have another suffix");
+    assert_string_equal(err.hint, "write 123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_partition_is_known),
+        cmocka_unit_test(nothing_else_is_taken_for_aws),
+        cmocka_unit_test(a_suffix_of_another_partition_is_named),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
