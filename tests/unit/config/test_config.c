@@ -504,7 +504,7 @@ static void many_entries_are_no_burden(void **state)
         pq_buf_adds(&text, "- {}\n");
     double before = pq_monotonic();
     refuse(pq_buf_text(&text), "1:1: more than 1000 registries\n");
-    assert_true(pq_monotonic() - before < 1);
+    assert_true(pq_monotonic() - before < 5);
 }
 
 int main(void)
