@@ -491,6 +491,7 @@ static char *plain_words(const char *message)
         {"could not find expected ':'", "a `:` is missing after a key"},
         {"missing ':'", "a `:` is missing after a key"},
         {"plain scalar cannot start with", "a text that starts with this character must be quoted"},
+        {"did not find expected node content", "a value is missing, here or on the line above"},
         {"Indentation used tabs", "a tab is used for indentation"},
         {"fy_", "this is not valid YAML"},
     };
