@@ -295,6 +295,21 @@ static bool check_file(const char *path, pq_error *err)
     return true;
 }
 
+/* Within a transaction: SQLite takes a last page that is cut short for one that ends in zeros. */
+static bool check_whole(const pq_store *store, pq_error *err)
+{
+    int64_t pages = 0, page = 0;
+    struct stat status;
+    if (!read_number(store, "PRAGMA page_count", &pages, err) || !read_number(store, "PRAGMA page_size", &page, err))
+        return false;
+    if (stat(store->path, &status) != 0)
+        return pq_fail_errno(err, store->path, "cannot read the store of secrets");
+    if (page < 1 || status.st_size / page < pages)
+        return pq_fail(err, PQ_EINPUT, store->path, "restore it from a copy, or move it away and set the secrets again",
+                       "the store of secrets is truncated or damaged");
+    return true;
+}
+
 /* Finishes what a killed rekey left, where that is possible; reading works either way. */
 static void finish_rekey(pq_store *store)
 {
@@ -323,7 +338,7 @@ bool pq_store_open(const pq_store_options *options, pq_store **out, pq_error *er
     store->wait.seconds = (options->wait_ms ? options->wait_ms : DEFAULT_WAIT_MS) / 1000.0;
     if (!check_file(store->path, err) || !pq_sql_open(store->path, &store->wait, MAX_ROW, &store->database, err))
         return false;
-    if (!begin(store, false, err) || !end(store, true, err))
+    if (!begin(store, false, err) || !end(store, check_whole(store, err), err))
         return false;
     finish_rekey(store);
     *out = pq_steal(store);

@@ -1,0 +1,187 @@
+"""Switches of a running lab: methods of Lab, and the same ones by HTTP for shells."""
+
+import asyncio
+import inspect
+import json
+from collections.abc import Callable
+from typing import Any
+
+from .aws_identity import Identities
+from .clock import Clock
+from .credentials import Credentials, Login
+from .ecr_api import EcrApi
+from .ecr_registry import EcrRegistry
+from .faults import FaultBook
+from .http1 import BadMessage, Body, format_head, read_head, reason
+from .journal import Journal
+from .token_server import AzureRegistry
+
+
+class Controls:
+    """What a test may change while the lab runs. Every public method can be called by HTTP too."""
+
+    clock: Clock
+    credentials: Credentials
+    faults: FaultBook
+    identities: Identities
+    request_log: Journal
+    connect_log: Journal
+    ecr_api: EcrApi
+    ecr: EcrRegistry
+    azure: AzureRegistry
+    _set_login: Callable[[str, Login], None]
+
+    # Faults. `count` is the number of requests that suffer; `method` and `path` (a text that
+    # the target contains) narrow the choice.
+
+    def fault(self, host: str, kind: str, **options: Any) -> None:
+        self.faults.order(host, kind, **options)
+
+    def throttle(self, host: str, count: int = 1, retry_after: str | int | None = None, **options: Any) -> None:
+        """The service's own throttling answer, with Retry-After when given."""
+        self.faults.order(host, "throttle", count=count, retry_after=retry_after, **options)
+
+    def unavailable(self, host: str, count: int = 1, status: int = 503, **options: Any) -> None:
+        self.faults.order(host, "status", count=count, status=status, **options)
+
+    def html(self, host: str, count: int = 1, **options: Any) -> None:
+        """200 and a page of HTML."""
+        self.faults.order(host, "html", count=count, **options)
+
+    def stall(self, host: str, seconds: float, count: int = 1, middle: bool = False, **options: Any) -> None:
+        """Wait before the answer, or in the middle of its body."""
+        self.faults.order(host, "stall_middle" if middle else "stall", seconds=seconds, count=count, **options)
+
+    def cut(self, host: str, after: int | None = None, count: int = 1, **options: Any) -> None:
+        """Close the connection after so many bytes of the body; half of it unless told."""
+        self.faults.order(host, "cut", after=after, count=count, **options)
+
+    def wrong_digest(self, host: str, count: int = 1, **options: Any) -> None:
+        self.faults.order(host, "wrong_digest", count=count, **options)
+
+    def corrupt(self, host: str, count: int = 1, **options: Any) -> None:
+        """Flip a bit in the first byte of the body."""
+        self.faults.order(host, "corrupt", count=count, **options)
+
+    def proxy_refuse(self, host: str, status: int = 502, count: int = 1) -> None:
+        self.faults.order(host, "proxy_refuse", status=status, count=count)
+
+    def proxy_stall(self, host: str, seconds: float, count: int = 1) -> None:
+        self.faults.order(host, "proxy_stall", seconds=seconds, count=count)
+
+    def proxy_cut(self, host: str, after: int, count: int = 1) -> None:
+        """Close the tunnel after so many bytes from the host, TLS included."""
+        self.faults.order(host, "proxy_cut", after=after, count=count)
+
+    def proxy_divert(self, host: str, to: str, count: int = 1) -> None:
+        """Connect to another host of the lab, whose certificate does not match."""
+        self.faults.order(host, "proxy_divert", to=to, count=count)
+
+    def clear_faults(self) -> None:
+        self.faults.clear()
+
+    # Clouds.
+
+    def set_clock_offset(self, seconds: float) -> None:
+        """Move the clock of the AWS hosts, of ECR passwords and of every Date header."""
+        self.clock.offset_seconds = seconds
+
+    def expire_ecr_passwords(self) -> None:
+        self.identities.expire_passwords()
+
+    def expire_session(self, profile: str = "session", expired: bool = True) -> None:
+        """The AWS credentials of `profile` answer ExpiredToken from now on."""
+        self.identities.profile(profile).expired = expired
+
+    def deny_action(self, action: str, repository: str = "*") -> None:
+        """Nobody may do `action` (such as ecr:BatchGetImage) on `repository`."""
+        self.identities.deny(action, repository)
+
+    def allow_actions(self) -> None:
+        """Forget every deny_action()."""
+        self.identities.allow_all()
+
+    def create_ecr_repository(self, name: str) -> None:
+        self.ecr.created.add(name)
+
+    def set_ecr_redirect(self, enabled: bool) -> None:
+        """Whether blobs come from the layer host by 307, or from the registry itself."""
+        self.ecr.redirect_blobs = enabled
+
+    def set_coral_errors(self, enabled: bool) -> None:
+        """Errors of the ECR API with a prefix in `__type` and with `Message`."""
+        self.ecr_api.coral_errors = enabled
+
+    def expire_azure_principal(self, user: str, expired: bool = True) -> None:
+        if expired:
+            self.azure.expired_principals.add(user)
+        else:
+            self.azure.expired_principals.discard(user)
+
+    def set_azure_lifetime(self, seconds: int) -> None:
+        """The life of access tokens issued from now on; docker-registry allows 60 s more."""
+        self.azure.access_lifetime = seconds
+
+    def change_password(self, name: str, password: str) -> None:
+        """A new password for `hub`, `generic` or `tls`, at once and in its file of secrets."""
+        self._set_login(name, Login(self.credentials.logins()[name].user, password))
+
+    # What the lab saw.
+
+    def requests(self, host: str | None = None) -> list[dict[str, Any]]:
+        return self.request_log.entries(host)
+
+    def connects(self, host: str | None = None) -> list[dict[str, Any]]:
+        return self.connect_log.entries(host)
+
+    def clear_log(self) -> None:
+        self.request_log.clear()
+        self.connect_log.clear()
+
+
+_METHODS = frozenset(
+    name for name, _ in inspect.getmembers(Controls, inspect.isfunction) if not name.startswith("_")
+)
+
+
+class ControlEndpoint:
+    """POST /METHOD with its arguments as a JSON object; the answer is {"result": ...}."""
+
+    def __init__(self, controls: Controls) -> None:
+        self._controls = controls
+        self.port = 0
+
+    async def start(self) -> asyncio.Server:
+        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = server.sockets[0].getsockname()[1]
+        return server
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            head = await read_head(reader)
+            if head:
+                status, document = self._call(head[0], await Body(reader, head[1]).read())
+                body = (json.dumps(document) + "\n").encode()
+                headers = [
+                    ("Content-Type", "application/json"), ("Content-Length", str(len(body))),
+                    ("Connection", "close"),
+                ]
+                writer.write(format_head(f"HTTP/1.1 {status} {reason(status)}", headers) + body)
+                await writer.drain()
+        except (BadMessage, OSError, ValueError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    def _call(self, first: str, body: bytes) -> tuple[int, dict[str, Any]]:
+        method, target, _ = first.split(" ")
+        name = target.removeprefix("/")
+        if name not in _METHODS:
+            return 404, {"error": f"no such switch; there are: {' '.join(sorted(_METHODS))}"}
+        if method != "POST":
+            return 405, {"error": "POST it"}
+        try:
+            arguments = json.loads(body or b"{}")
+            return 200, {"result": getattr(self._controls, name)(**arguments)}
+        except (TypeError, ValueError, KeyError) as error:
+            return 400, {"error": str(error)}

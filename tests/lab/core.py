@@ -1,0 +1,273 @@
+"""The lab itself: starts everything, knows every name, stops everything."""
+
+import asyncio
+import base64
+import http.client
+import socket
+import ssl
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from .aws_identity import ACCOUNT, REGION, Identities
+from .ca import Authority
+from .clock import Clock
+from .control import ControlEndpoint, Controls
+from .credentials import Credentials, Login
+from .ecr_api import EcrApi, StsApi
+from .ecr_registry import EcrRegistry, LayerBucket, LayerLinks
+from .faults import FaultBook
+from .front import Front
+from .journal import Journal
+from .proxy import Proxy
+from .registries import DockerRegistry, TokenAuth, write_htpasswd
+from .seed import Pusher, seed
+from .service import PlainRegistry, Service
+from .token_server import ISSUER, AzureRegistry, Principal
+
+HOSTS = {
+    "hub": "hub.example.com",
+    "generic": "ghcr.example.com",
+    "tls": "tls.example.com",
+    "azure": "acme.azurecr.io",
+    "ecr": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com",
+    "ecr_api": f"api.ecr.{REGION}.amazonaws.com",
+    "ecr_layers": f"prod-{REGION}-starport-layer-bucket.s3.{REGION}.amazonaws.com",
+    "sts": f"sts.{REGION}.amazonaws.com",
+}
+# Those whose users docker-registry itself knows, from a file.
+_HTPASSWD = ("hub", "generic", "tls")
+
+
+class Lab(Controls):
+    """A cloud of registries below `directory`.
+
+    It is started once. Start it from a thread that lives as long as the lab: the kernel ends the docker-registries
+    when the thread that started them ends.
+    """
+
+    hosts = HOSTS
+
+    def __init__(self, directory: str | Path, *, proxy_auth: bool = False) -> None:
+        self.directory = Path(directory).resolve()
+        self.secrets_directory = self.directory / "lab-secrets"
+        for name in ("logs", "run"):
+            (self.directory / name).mkdir(parents=True, exist_ok=True)
+        self.request_log = Journal(self.directory / "logs" / "requests.jsonl")
+        self.connect_log = Journal(self.directory / "logs" / "connects.jsonl")
+        self.credentials = Credentials()
+        if proxy_auth:
+            self.credentials.add_proxy()
+        self.clock = Clock()
+        self.faults = FaultBook()
+        self.identities = Identities(self.credentials.aws_keys(), self.clock)
+        self.ports: dict[str, int] = {}
+        self.digests: dict[str, str] = {}
+        self._servers: list[asyncio.Server] = []
+        self._registries: dict[str, DockerRegistry] = {}
+        self._loop = asyncio.new_event_loop()
+        self._thread: threading.Thread | None = None
+
+    # Life.
+
+    def start(self) -> "Lab":
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def stop(self) -> None:
+        """Stop every server and process. What is in the directory stays."""
+        if self._thread:
+            asyncio.run_coroutine_threadsafe(self._close_all(), self._loop).result(10)
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._thread = None
+            self._loop.close()
+        for registry in self._registries.values():
+            registry.stop()
+        self.request_log.close()
+        self.connect_log.close()
+
+    def __enter__(self) -> "Lab":
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def seed(self) -> dict[str, str]:
+        """Push the base images; returns (and keeps in .digests) digests by `host/name:tag`."""
+        self.ecr.created |= {"base", "tools/compiler"}
+        pushers = {
+            alias: Pusher.to_socket(self._registries[alias].socket, HOSTS[alias], self._seed_authorization(alias))
+            for alias in ("generic", "azure", "ecr")
+        }
+        pushers["tls"] = Pusher(self._direct_connection("tls"), self._seed_authorization("tls"))
+        try:
+            self.digests = seed(HOSTS, pushers)
+        finally:
+            for pusher in pushers.values():
+                pusher.close()
+        return self.digests
+
+    # What clients need.
+
+    def env(self) -> dict[str, str]:
+        """The variables of a client of the lab. Nothing secret, and nothing of the caller's."""
+        proxy = f"http://127.0.0.1:{self.proxy_port}"
+        certificates = str(self.authority.certificate_file)
+        return {
+            "HTTPS_PROXY": proxy,
+            "https_proxy": proxy,
+            "NO_PROXY": "",
+            "no_proxy": "",
+            "SSL_CERT_FILE": certificates,
+            "AWS_CA_BUNDLE": certificates,
+            "CURL_CA_BUNDLE": certificates,
+            # The lab has no instance metadata, and nobody should wait for the machine's.
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "LAB_DIR": str(self.directory),
+            "LAB_CONTROL": f"http://127.0.0.1:{self.control_port}",
+        }
+
+    @property
+    def secrets(self) -> dict[str, str]:
+        """Every secret in use, by a name that may be shown."""
+        return self.credentials.secrets()
+
+    def secret_values(self) -> list[str]:
+        """All that must never be seen in an output: the secrets and every token issued so far."""
+        return [*self.secrets.values(), *self.identities.issued_passwords(), *self.azure.issued_tokens]
+
+    # Inside.
+
+    def _start(self) -> None:
+        self.authority = Authority(self.directory)
+        self.credentials.write(self.secrets_directory)
+        self._make_registries()
+        # Processes first: forking is safest while there is one thread.
+        for registry in self._registries.values():
+            registry.launch()
+        services = self._services()
+        contexts = {s.name: self.authority.server_context(s.name) for s in services}
+        for registry in self._registries.values():
+            registry.wait_ready()
+        self._thread = threading.Thread(target=self._run_loop, name="lab", daemon=True)
+        self._thread.start()
+        asyncio.run_coroutine_threadsafe(self._listen(services, contexts), self._loop).result(10)
+
+    def _make_registries(self) -> None:
+        self._htpasswd = {alias: self.directory / "run" / f"{alias}.htpasswd" for alias in _HTPASSWD}
+        for alias, path in self._htpasswd.items():
+            write_htpasswd(path, self.credentials.logins()[alias])
+        self._token_leaf = self.authority.leaf("tokens.acme.azurecr.io")
+        azure = HOSTS["azure"]
+        token = TokenAuth(f"https://{azure}/oauth2/token", azure, ISSUER, self.authority.certificate_file)
+        extras: dict[str, dict[str, Any]] = {
+            **{alias: {"htpasswd": path} for alias, path in self._htpasswd.items()},
+            "azure": {"token": token},
+            "ecr": {},
+        }
+        extras["tls"]["tls"] = self.authority.leaf(HOSTS["tls"])
+        self._registries = {
+            alias: DockerRegistry(alias, HOSTS[alias], self.directory, **extra) for alias, extra in extras.items()
+        }
+
+    def _services(self) -> list[Service]:
+        sockets = {alias: registry.socket for alias, registry in self._registries.items()}
+        links = LayerLinks(HOSTS["ecr_layers"])
+        self.ecr_api = EcrApi(HOSTS["ecr_api"], self.identities, self.clock)
+        self.ecr = EcrRegistry(
+            HOSTS["ecr"], self.identities, sockets["ecr"], self._registries["ecr"].storage, links
+        )
+        self.azure = AzureRegistry(HOSTS["azure"], sockets["azure"], *self._token_leaf, [
+            Principal(self.credentials.azure_pull, frozenset({"pull"})),
+            Principal(self.credentials.azure_push, frozenset({"pull", "push"})),
+        ])
+        return [
+            PlainRegistry(HOSTS["hub"], sockets["hub"]),
+            PlainRegistry(HOSTS["generic"], sockets["generic"]),
+            self.azure, self.ecr, self.ecr_api,
+            StsApi(HOSTS["sts"], self.identities, self.clock),
+            LayerBucket(HOSTS["ecr_layers"], sockets["ecr"], links),
+        ]
+
+    async def _listen(self, services: list[Service], contexts: dict[str, ssl.SSLContext]) -> None:
+        self.ports[HOSTS["tls"]] = self._registries["tls"].port
+        for service in services:
+            front = Front(service, contexts[service.name], self.faults, self.request_log, self.clock)
+            self._servers.append(await front.start())
+            self.ports[service.name] = front.port
+        login = self.credentials.proxy
+        self._proxy = Proxy(
+            self.ports, self.faults, self.connect_log, (login.user, login.password) if login else None
+        )
+        self._servers.append(await self._proxy.start())
+        self.proxy_port = self._proxy.port
+        control = ControlEndpoint(self)
+        self._servers.append(await control.start())
+        self.control_port = control.port
+
+    def _run_loop(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        # Clients that hang up or distrust the lab's certificate are part of the tests.
+        log = self.directory / "logs" / "lab.log"
+
+        def note(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+            with log.open("a", encoding="utf-8") as stream:
+                stream.write(f"{context.get('message')}: {context.get('exception')!r}\n")
+
+        self._loop.set_exception_handler(note)
+        self._loop.run_forever()
+
+    async def _close_all(self) -> None:
+        for server in self._servers:
+            server.close()
+        self._proxy.abort()
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _set_login(self, name: str, login: Login) -> None:
+        if name not in self._htpasswd:
+            raise ValueError(f"{name} has no password file; there are {', '.join(_HTPASSWD)}")
+        setattr(self.credentials, name, login)
+        write_htpasswd(self._htpasswd[name], login)
+        self.credentials.write(self.secrets_directory)
+
+    def _direct_connection(self, alias: str) -> http.client.HTTPSConnection:
+        """To a host of the lab without the proxy, checking its certificate all the same."""
+        context = ssl.create_default_context(cafile=str(self.authority.certificate_file))
+        return _NamedConnection(HOSTS[alias], self.ports[HOSTS[alias]], context)
+
+    def _seed_authorization(self, alias: str) -> Any:
+        if alias == "ecr":
+            return lambda repository: None
+        if alias == "azure":
+            pusher = self.azure.principal(self.credentials.azure_push.user)
+            return lambda repository: (
+                "Bearer " + self.azure.access_token(pusher, [f"repository:{repository}:pull,push"])
+            )
+        basic = "Basic " + base64.b64encode(str(self.credentials.logins()[alias]).encode()).decode()
+        return lambda repository: basic
+
+
+class _NamedConnection(http.client.HTTPSConnection):
+    """Speaks to a loopback port under a real name."""
+
+    def __init__(self, host: str, port: int, context: ssl.SSLContext) -> None:
+        super().__init__(host, context=context, timeout=30)
+        self._local_port = port
+        self._tls = context
+
+    def connect(self) -> None:
+        plain = socket.create_connection(("127.0.0.1", self._local_port), self.timeout)
+        # Without this, a body waits 40 ms for the acknowledgement of its head.
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.sock = self._tls.wrap_socket(plain, server_hostname=self.host)

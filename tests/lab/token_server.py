@@ -1,0 +1,146 @@
+"""Azure Container Registry: its token endpoint beside the docker-registry that believes it."""
+
+import base64
+import binascii
+import hmac
+import re
+import time
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import parse_qsl
+
+import jwt
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from .credentials import Login
+from .http1 import Answer, Request, json_answer, registry_error
+from .service import Forward, Service
+
+ISSUER = "Azure Container Registry"
+# What Azure expects as user name beside a refresh token.
+NO_USER = "00000000-0000-0000-0000-000000000000"
+_ACCESS_LIFETIME = 75 * 60
+_REFRESH_LIFETIME = 3 * 60 * 60
+_SCOPE = re.compile(r"repository:(?P<name>[^:]+):(?P<actions>[a-z*,]+)")
+
+
+@dataclass
+class Principal:
+    login: Login
+    actions: frozenset[str]
+
+
+class AzureRegistry(Service):
+    def __init__(
+        self, name: str, socket: Path, certificate: Path, key: Path, principals: list[Principal]
+    ) -> None:
+        super().__init__(name)
+        self._socket = socket
+        self._key = key.read_text()
+        der = x509.load_pem_x509_certificate(certificate.read_bytes()).public_bytes(Encoding.DER)
+        self._x5c = [base64.b64encode(der).decode()]
+        self._principals = {p.login.user: p for p in principals}
+        # Told by control: an expired secret, as Azure's are after a year; a shorter life.
+        self.expired_principals: set[str] = set()
+        self.access_lifetime = _ACCESS_LIFETIME
+        self.issued_tokens: list[str] = []
+
+    async def respond(self, request: Request) -> Answer | Forward:
+        if not request.path.startswith("/oauth2/"):
+            return Forward(self._socket)
+        if request.path != "/oauth2/token":
+            return registry_error(404, "NOT_FOUND", "404 page not found")
+        if request.method == "GET":
+            principal = self._basic(request.header("authorization"))
+            return self._answer(principal, request.query, refresh=dict(request.query).get("offline_token") == "true")
+        if request.method == "POST":
+            return self._post((await request.body.read()).decode("latin-1"))
+        return registry_error(405, "UNSUPPORTED", "The operation is unsupported.")
+
+    def access_token(self, principal: Principal, scopes: list[str]) -> str:
+        """A token for what `principal` may do of `scopes`; asking for more is no error."""
+        access = []
+        for scope in scopes:
+            if match := _SCOPE.fullmatch(scope):
+                asked = match["actions"].split(",")
+                actions = [a for a in asked if a in principal.actions]
+                if actions:
+                    access.append({"type": "repository", "name": match["name"], "actions": actions})
+        return self._sign(principal, self.access_lifetime, {"access": access})
+
+    def principal(self, user: str) -> Principal:
+        return self._principals[user]
+
+    def _post(self, body: str) -> Answer:
+        pairs = parse_qsl(body, keep_blank_values=True)
+        form = dict(pairs)
+        match form.get("grant_type"):
+            case "password":
+                principal = self._login(form.get("username", ""), form.get("password", ""))
+                return self._answer(principal, pairs, refresh=form.get("access_type") == "offline")
+            case "refresh_token":
+                return self._answer(self._refresh(form.get("refresh_token", "")), pairs, refresh=False)
+        return registry_error(400, "UNSUPPORTED", "The operation is unsupported.")
+
+    def _answer(self, principal: Principal | Answer, pairs: list[tuple[str, str]], refresh: bool) -> Answer:
+        if isinstance(principal, Answer):
+            return principal
+        if dict(pairs).get("service") != self.name:
+            return registry_error(400, "UNSUPPORTED", "service is missing or not this registry")
+        # Scopes come as several parameters or as one list with spaces.
+        scopes = [scope for name, value in pairs if name == "scope" for scope in value.split()]
+        answer = {"access_token": self.access_token(principal, scopes)}
+        if refresh:
+            answer["refresh_token"] = self._sign(principal, _REFRESH_LIFETIME, {"grant_type": "refresh_token"})
+        return json_answer(200, answer)
+
+    def _basic(self, authorization: str | None) -> Principal | Answer:
+        scheme, _, value = (authorization or "").partition(" ")
+        if scheme.lower() != "basic":
+            return self._unauthorized(
+                "authentication required, visit https://aka.ms/acr/authorization for more information."
+            )
+        try:
+            user, _, password = base64.b64decode(value, validate=True).decode().partition(":")
+        except (binascii.Error, UnicodeDecodeError):
+            user, password = "", ""
+        return self._refresh(password) if user == NO_USER else self._login(user, password)
+
+    def _login(self, user: str, password: str) -> Principal | Answer:
+        principal = self._principals.get(user)
+        if principal is None or not hmac.compare_digest(principal.login.password.encode(), password.encode()):
+            return self._unauthorized("Invalid clientid or client secret.")
+        if user in self.expired_principals:
+            return self._unauthorized("AADSTS7000222: The provided client secret keys are expired.")
+        return principal
+
+    def _refresh(self, token: str) -> Principal | Answer:
+        try:
+            claims = jwt.decode(
+                token, self._public_key(), algorithms=["ES256"], audience=self.name, issuer=ISSUER
+            )
+        except jwt.InvalidTokenError:
+            return self._unauthorized("invalid refresh token")
+        if claims.get("grant_type") != "refresh_token" or claims["sub"] not in self._principals:
+            return self._unauthorized("invalid refresh token")
+        return self._principals[claims["sub"]]
+
+    def _public_key(self) -> object:
+        return x509.load_der_x509_certificate(base64.b64decode(self._x5c[0])).public_key()
+
+    def _sign(self, principal: Principal, lifetime: int, claims: dict[str, object]) -> str:
+        # The machine's time, not the lab's: docker-registry checks these and knows no other.
+        now = int(time.time())
+        common = {
+            "jti": str(uuid.uuid4()), "iss": ISSUER, "aud": self.name, "sub": principal.login.user,
+            "iat": now, "nbf": now - 900, "exp": now + lifetime,
+        }
+        token = jwt.encode({**common, **claims}, self._key, "ES256", headers={"x5c": self._x5c})
+        self.issued_tokens.append(token)
+        return token
+
+    @staticmethod
+    def _unauthorized(message: str) -> Answer:
+        return registry_error(401, "UNAUTHORIZED", message)
