@@ -77,13 +77,21 @@ static char *row_binding(const row *of)
                        strlen(of->hosts), of->hosts, (long long)of->created, (long long)of->updated);
 }
 
+static bool fail_changed(const pq_store *store, const char *name, pq_error *err)
+{
+    PQ_AUTO_FREE char *hint =
+        pq_asprintf("remove it with `pratique secrets update %s=` and set it again, with --for if "
+                    "it was bound to hosts",
+                    name);
+    return pq_fail(err, PQ_EUNTRUSTED, store->path, hint, "the secret %s was changed by another program", name);
+}
+
 static bool open_row(const pq_store *store, const row *of, pq_secret **out, pq_error *err)
 {
     PQ_AUTO_FREE char *binding = row_binding(of);
     if (pq_open(store->key, binding, strlen(binding), of->sealed, of->length, store->path, out, err))
         return true;
-    PQ_AUTO_FREE char *hint = pq_asprintf("set it again with `pratique secrets update %s=VALUE`", of->name);
-    return pq_fail(err, PQ_EUNTRUSTED, store->path, hint, "the secret %s was changed by another program", of->name);
+    return fail_changed(store, of->name, err);
 }
 
 /* --- the key --- */
@@ -483,14 +491,13 @@ static bool apply_change(pq_store *store, pq_store_change *change, int64_t now, 
         if (!select_row(store, change->name, &statement, &old, &change->existed, err))
             return false;
         if (change->existed && change->value) {
-            /* What it is bound to is kept, so it must be what was sealed. */
+            /* What it is bound to is kept, so it must be what was sealed: an empty field may be the change. */
             PQ_AUTO_SECRET *value = NULL;
             PQ_AUTO_ERROR ignored = {0};
             if (open_row(store, &old, &value, &ignored))
                 changed.created = old.created;
-            else if (!change->hosts && *old.hosts)
-                return pq_fail(err, PQ_EUNTRUSTED, store->path, "say with --for what hosts it is for",
-                               "the secret %s was changed by another program, perhaps its hosts too", change->name);
+            else if (!change->hosts)
+                return fail_changed(store, change->name, err);
             pq_buf_adds(&hosts, old.hosts);
         }
     }
@@ -603,7 +610,9 @@ static bool rekey(pq_store *store, size_t *out_count, pq_error *err)
         return pq_fail(err, PQ_ESYSTEM, store->new_key_path, NULL, "another program made this file just now");
     if (reseal(store, key, out_count, err))
         return true;
-    (void)unlink(store->new_key_path);
+    /* A full disk makes SQLite end the transaction, and with it our hold on that file. */
+    if (!sqlite3_get_autocommit(store->database))
+        (void)unlink(store->new_key_path);
     return false;
 }
 
