@@ -126,9 +126,12 @@ static bool is_something_else(ini *file, slice text)
 
 static bool is_csv_of_the_console(slice line)
 {
-    PQ_AUTO_FREE char *lower = pq_strndup(line.at, line.length < 200 ? line.length : 200);
-    pq_ascii_lower_in_place(lower);
-    return strstr(lower, "access key id,secret access key") != NULL;
+    static const char heads[] = "access key id,secret access key";
+    const size_t width = sizeof heads - 1;
+    for (size_t i = 0; i + width <= line.length; i++)
+        if (slice_is_nocase((slice){line.at + i, width}, heads))
+            return true;
+    return false;
 }
 
 static void add_section(ini *file, slice line, size_t number)

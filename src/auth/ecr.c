@@ -76,6 +76,7 @@ static bool send_signed(const pq_ecr_call *call, const place *to, pq_http_answer
                                      .authorization = signature.authorization,
                                      .body = "{}",
                                      .body_length = 2,
+                                     .trust = call->trust,
                                      .sensitive = true,
                                      .repeatable = true};
     return call->send(call->send_context, &request, answer, err);

@@ -43,6 +43,7 @@ typedef struct pq_ecr_call {
     const pq_aws_keys *keys;
     const char *where;    /* for warnings and notes: the registry's host */
     const char *endpoint; /* URL in place of the region's own (AWS_ENDPOINT_URL_ECR), https or loopback; or NULL */
+    const pq_http_trust *trust; /* trusted for this call besides the client's own (AWS_CA_BUNDLE), or NULL */
     pq_auth_send *send;
     void *send_context;
     double pause;       /* seconds before the second try when AWS is busy, doubling from there; 0 for 0.5 */

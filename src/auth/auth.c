@@ -1,0 +1,365 @@
+#include "auth/auth.h"
+
+#include <string.h>
+
+#include "auth/kind.h"
+#include "base/log.h"
+#include "config/host.h"
+
+/* A token that ends sooner than this is asked for anew. */
+enum { REFRESH_BEFORE = 5 * 60 };
+
+static const pq_auth_kind *const kinds[] = {&pq_auth_kind_aws, &pq_auth_kind_azure, &pq_auth_kind_generic};
+
+/* An answer, good or bad, and the hosts that it was given for. */
+typedef struct remembered {
+    char *key;
+    pq_strings hosts;
+    pq_credential credential;
+    pq_error failure; /* code PQ_OK when the credential is good */
+} remembered;
+
+struct pq_auth {
+    pq_auth_options options;
+    char *hub_host; /* normal form, NULL without a hub */
+    remembered *answers;
+    size_t count, capacity;
+    long aws_clock_offset;
+};
+
+static void remembered_clear(remembered *item)
+{
+    free(item->key);
+    pq_strings_clear(&item->hosts);
+    pq_credential_clear(&item->credential);
+    pq_error_clear(&item->failure);
+}
+
+static bool send_by_http(void *context, const pq_http_request *request, pq_http_answer *out, pq_error *err)
+{
+    return pq_http_do(context, request, out, err);
+}
+
+pq_auth_options pq_auth_options_from_environment(void)
+{
+    const char *ecr = getenv("AWS_ENDPOINT_URL_ECR");
+    return (pq_auth_options){.ecr_endpoint = ecr && *ecr ? ecr : getenv("AWS_ENDPOINT_URL"),
+                             .aws_ca_bundle = getenv("AWS_CA_BUNDLE")};
+}
+
+/* `host[:port]` as hosts are compared; what is no such name stays as it is, and nothing serves it. Owned. */
+static char *normal_host(const char *host)
+{
+    char *normal = pq_host_normal(host);
+    return normal ? normal : pq_strdup(host);
+}
+
+pq_auth *pq_auth_new(const pq_auth_options *options)
+{
+    pq_auth *auth = pq_alloc(1, sizeof *auth);
+    auth->options = *options;
+    const char *hub = options->hub_host;
+    if (!hub && options->config)
+        hub = options->config->hub.host.text;
+    auth->hub_host = hub ? normal_host(hub) : NULL;
+    return auth;
+}
+
+void pq_auth_free(pq_auth *auth)
+{
+    if (!auth)
+        return;
+    for (size_t i = 0; i < auth->count; i++)
+        remembered_clear(&auth->answers[i]);
+    free(auth->answers);
+    free(auth->hub_host);
+    free(auth);
+}
+
+void pq_auth_cleanup(pq_auth **auth)
+{
+    pq_auth_free(*auth);
+}
+
+/* --- who serves a host -------------------------------------------------------------------------------------------- */
+
+static bool is_hub(const pq_auth *auth, const char *host)
+{
+    return pq_streq(auth->hub_host, host);
+}
+
+static const pq_config_registry *entry_for(const pq_auth *auth, const char *host)
+{
+    return auth->options.config ? pq_config_registry_for_host(auth->options.config, host) : NULL;
+}
+
+const char *pq_auth_access(const pq_auth *auth, const char *host)
+{
+    PQ_AUTO_FREE char *normal = normal_host(host);
+    const pq_config_registry *entry = entry_for(auth, normal);
+    if (entry)
+        return pq_registry_type_name(entry->type);
+    return is_hub(auth, normal) ? "hub" : "anonymous";
+}
+
+/* --- what was answered before ------------------------------------------------------------------------------------- */
+
+static bool is_fresh(const remembered *item)
+{
+    return item->failure.code != PQ_OK || item->credential.expires == 0 ||
+           item->credential.expires - pq_now() > REFRESH_BEFORE;
+}
+
+static void drop(pq_auth *auth, size_t index)
+{
+    remembered_clear(&auth->answers[index]);
+    auth->answers[index] = auth->answers[--auth->count];
+    auth->answers[auth->count] = (remembered){0};
+}
+
+/* The answer for a host, or for a key, when it is still good; else it is let go. */
+static remembered *recall(pq_auth *auth, const char *host, const char *key)
+{
+    for (size_t i = 0; i < auth->count; i++) {
+        remembered *item = &auth->answers[i];
+        if (host ? !pq_strings_have(&item->hosts, host) : strcmp(item->key, key) != 0)
+            continue;
+        if (is_fresh(item))
+            return item;
+        drop(auth, i);
+        return NULL;
+    }
+    return NULL;
+}
+
+static bool give(const remembered *item, const char *host, pq_credential *out, pq_error *err)
+{
+    if (item->failure.code == PQ_OK) {
+        pq_credential_copy(&item->credential, out);
+        return true;
+    }
+    /* What a cloud said once holds for each host that it was asked for. */
+    return pq_fail(err, item->failure.code, item->failure.where ? item->failure.where : host, item->failure.hint, "%s",
+                   item->failure.message);
+}
+
+void pq_auth_forget(pq_auth *auth, const char *host)
+{
+    PQ_AUTO_FREE char *normal = normal_host(host);
+    for (size_t i = auth->count; i-- > 0;)
+        if (pq_strings_have(&auth->answers[i].hosts, normal))
+            drop(auth, i);
+}
+
+/* --- registries --------------------------------------------------------------------------------------------------- */
+
+/* The kind that serves the entry; an honest no to what the configuration may say but this version does not do. */
+static bool find_kind(const pq_auth *auth, const pq_config_registry *entry, const pq_auth_kind **out, pq_error *err)
+{
+    const pq_auth_kind *kind = NULL;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds && !kind; i++)
+        kind = kinds[i]->type == entry->type ? kinds[i] : NULL;
+    unsigned line = entry->line;
+    PQ_AUTO_FREE char *what = NULL;
+    const char *hint = "name a secret for the entry instead";
+    if (entry->auth != PQ_AUTH_SECRET) {
+        line = entry->auth_line;
+        what = pq_asprintf("auth: %s", entry->auth == PQ_AUTH_OIDC ? "oidc" : "environment");
+    } else if (!kind) {
+        what = pq_asprintf("type: %s", pq_registry_type_name(entry->type));
+        hint = "a registry that takes a user name and a token works as type: generic";
+    } else if (kind->not_built_in) {
+        what = pq_strdup(kind->not_built_in(entry, &line));
+        hint = "remove the setting if the secret alone will do";
+    }
+    if (kind && !what) {
+        *out = kind;
+        return true;
+    }
+    PQ_AUTO_FREE char *where = pq_config_where(auth->options.config, line);
+    return pq_fail(err, PQ_ECONFIG, where, hint, "registry %zu: %s is not built in yet", entry->number, what);
+}
+
+/* Looks the entry's secret up, for sending to `host`. */
+static bool get_secret(pq_auth *auth, const pq_config_registry *entry, const char *host, pq_secret **out, pq_error *err)
+{
+    if (pq_secrets_get(auth->options.secrets, entry->secret.text, host, out, err))
+        return true;
+    PQ_AUTO_FREE char *where = pq_config_where(auth->options.config, entry->secret.line);
+    return pq_error_at(err, where);
+}
+
+static pq_auth_ask make_ask(pq_auth *auth, const pq_config_registry *entry, const char *host)
+{
+    bool own = auth->options.send != NULL;
+    return (pq_auth_ask){.entry = entry,
+                         .host = host,
+                         .options = &auth->options,
+                         .send = own ? auth->options.send : send_by_http,
+                         .send_context = own ? auth->options.send_context : auth->options.http,
+                         .aws_clock_offset = &auth->aws_clock_offset};
+}
+
+static bool get_by_entry(pq_auth *auth, const pq_config_registry *entry, const char *host, const char *repository,
+                         pq_credential *out, pq_error *err)
+{
+    const pq_auth_kind *kind = NULL;
+    if (!find_kind(auth, entry, &kind, err))
+        return false;
+    remembered *known = recall(auth, host, NULL);
+    if (known)
+        return give(known, host, out, err);
+    /* Also when another host has fetched the answer already: this one may not be among those the secret is bound to. */
+    PQ_AUTO_SECRET *secret = NULL;
+    if (!get_secret(auth, entry, host, &secret, err))
+        return false;
+    PQ_AUTO_FREE char *name = pq_asprintf("secret %s", entry->secret.text);
+    pq_auth_ask ask = make_ask(auth, entry, host);
+    ask.repository = repository;
+    ask.secret = secret;
+    ask.secret_name = name;
+    PQ_AUTO_FREE char *key = kind->share_key(&ask);
+    known = recall(auth, NULL, key);
+    if (!known) {
+        auth->answers = pq_grow(auth->answers, &auth->capacity, auth->count + 1, sizeof *auth->answers);
+        known = &auth->answers[auth->count++];
+        *known = (remembered){.key = pq_steal(key)};
+        if (!kind->get(&ask, &known->credential, &known->failure) && known->failure.code == PQ_EINTERRUPTED) {
+            pq_error_move(err, &known->failure);
+            drop(auth, auth->count - 1);
+            return false;
+        }
+        /* What names this host would name the wrong one for the others. */
+        if (pq_streq(known->failure.where, host)) {
+            free(known->failure.where);
+            known->failure.where = NULL;
+        }
+    }
+    (void)pq_strings_add_once(&known->hosts, host);
+    return give(known, host, out, err);
+}
+
+/* --- the hub ------------------------------------------------------------------------------------------------------ */
+
+static const char hub_form[] = "<user>:<token>";
+
+/* osftok is what a FoundriesFactory puts there: a bare token, for which any user name will do (ci-scripts log in as
+ * "doesntmatter"). */
+static bool read_hub_secret(const char *name, const pq_secret *secret, pq_credential *out, pq_errors *errors)
+{
+    PQ_AUTO_FREE char *where = pq_asprintf("secret %s", name);
+    size_t length = pq_secret_length(secret);
+    const char *text = pq_secret_bytes(secret);
+    if (!pq_streq(name, "osftok") || memchr(text, ':', length))
+        return pq_pair_read(secret, where, hub_form, out, errors);
+    PQ_AUTO_BUF pair = PQ_SENSITIVE_BUF(length + 32);
+    pq_buf_adds(&pair, "doesntmatter:");
+    pq_buf_add(&pair, text, length);
+    PQ_AUTO_SECRET *padded = pq_secret_from_buf(&pair);
+    return pq_pair_read(padded, where, hub_form, out, errors);
+}
+
+/* The hub's secret by its name or its usual names. `*out` stays NULL when nobody named one and there is none. */
+static bool find_hub_secret(pq_auth *auth, const char *host, const char **out_name, pq_secret **out, pq_error *err)
+{
+    static const char *const usual[] = {"hub_creds", "osftok"};
+    const pq_config *config = auth->options.config;
+    const char *named = auth->options.hub_secret;
+    PQ_AUTO_FREE char *where = NULL;
+    if (!named && config && config->hub.secret.text) {
+        named = config->hub.secret.text;
+        where = pq_config_where(config, config->hub.secret.line);
+    }
+    if (named) {
+        *out_name = named;
+        return pq_secrets_get(auth->options.secrets, named, host, out, err) ||
+               pq_error_at(err, where ? where : "--hub-secret");
+    }
+    for (size_t i = 0; i < sizeof usual / sizeof *usual && !*out; i++) {
+        PQ_AUTO_SECRET_FOUND found = {0};
+        bool here = false;
+        if (!pq_secrets_find(auth->options.secrets, usual[i], host, &found, &here, err))
+            return false;
+        *out_name = usual[i];
+        *out = here ? pq_steal(found.value) : NULL;
+    }
+    return true;
+}
+
+/* `out` stays empty when nobody named a secret and there is none. */
+static bool get_hub(pq_auth *auth, const char *host, pq_credential *out, pq_error *err)
+{
+    const char *name = NULL;
+    PQ_AUTO_SECRET *secret = NULL;
+    PQ_AUTO_ERRORS errors = {0};
+    if (!find_hub_secret(auth, host, &name, &secret, err))
+        return false;
+    pq_credential_clear(out);
+    if (!secret || read_hub_secret(name, secret, out, &errors))
+        return true;
+    pq_error_move(err, &errors.at[0]);
+    return false;
+}
+
+static const char no_hub_secret[] =
+    "no secret for the hub: neither hub_creds nor osftok, and hub_secret_name is not set";
+static const char make_hub_secret[] = "pratique secrets update hub_creds=<user>:<token>";
+
+bool pq_auth_get_hub(pq_auth *auth, pq_credential *out, pq_error *err)
+{
+    if (!auth->hub_host)
+        return pq_fail(err, PQ_ECONFIG, NULL, "add `hub: {url: HOST/FACTORY}` to factory-config.yml, or give --hub",
+                       "no hub is configured");
+    if (!get_hub(auth, auth->hub_host, out, err))
+        return false;
+    return out->secret || pq_fail(err, PQ_ECONFIG, auth->hub_host, make_hub_secret, "%s", no_hub_secret);
+}
+
+bool pq_auth_get(pq_auth *auth, const char *host, const char *repository, pq_credential *out, pq_error *err)
+{
+    PQ_AUTO_FREE char *normal = normal_host(host);
+    const pq_config_registry *entry = entry_for(auth, normal);
+    if (entry)
+        return get_by_entry(auth, entry, normal, repository, out, err);
+    pq_credential_clear(out);
+    return !is_hub(auth, normal) || get_hub(auth, normal, out, err);
+}
+
+/* --- offline ------------------------------------------------------------------------------------------------------ */
+
+static void check_entry(pq_auth *auth, const pq_config_registry *entry, pq_errors *errors)
+{
+    PQ_AUTO_ERROR err = {0};
+    PQ_AUTO_SECRET *secret = NULL;
+    const pq_auth_kind *kind = NULL;
+    if (!find_kind(auth, entry, &kind, &err) || !get_secret(auth, entry, entry->host.text, &secret, &err)) {
+        pq_errors_take(errors, &err);
+        return;
+    }
+    PQ_AUTO_FREE char *name = pq_asprintf("secret %s", entry->secret.text);
+    pq_auth_ask ask = make_ask(auth, entry, entry->host.text);
+    ask.secret = secret;
+    ask.secret_name = name;
+    (void)kind->check(&ask, errors);
+}
+
+static void check_hub(pq_auth *auth, pq_errors *errors)
+{
+    PQ_AUTO_CREDENTIAL credential = {0};
+    PQ_AUTO_ERROR err = {0};
+    if (!get_hub(auth, auth->hub_host, &credential, &err))
+        pq_errors_take(errors, &err);
+    else if (!credential.secret)
+        pq_warn(auth->hub_host, make_hub_secret, "%s; Targets cannot be built without it", no_hub_secret);
+}
+
+bool pq_auth_check(pq_auth *auth, pq_errors *errors)
+{
+    const pq_config *config = auth->options.config;
+    size_t before = errors->count;
+    for (size_t i = 0; config && i < config->registry_count; i++)
+        check_entry(auth, &config->registries[i], errors);
+    if (auth->hub_host)
+        check_hub(auth, errors);
+    return errors->count == before;
+}

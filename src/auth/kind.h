@@ -1,0 +1,36 @@
+/* A kind of registry: one file, one table of functions, one line in auth.c. */
+#pragma once
+
+#include "auth/auth.h"
+
+/* What a kind is asked with. */
+typedef struct pq_auth_ask {
+    const pq_config_registry *entry;
+    const pq_secret *secret; /* the one that the entry names */
+    const char *secret_name; /* "secret ghcr_creds": WHERE of what is wrong in it, and words for people */
+    const char *host;        /* normal form */
+    const char *repository;  /* or NULL */
+    const pq_auth_options *options;
+    pq_auth_send *send;
+    void *send_context;
+    long *aws_clock_offset;
+} pq_auth_ask;
+
+typedef struct pq_auth_kind {
+    pq_registry_type type;
+    /* NULL, or what the entry wants that is not built in yet ("azure_tenant"), and the line of it. */
+    const char *(*not_built_in)(const pq_config_registry *entry, unsigned *line);
+    /* What the entry and its secret are worth offline; all problems. */
+    bool (*check)(const pq_auth_ask *ask, pq_errors *errors);
+    /* Under which key an answer may serve other hosts too. Owned. */
+    char *(*share_key)(const pq_auth_ask *ask);
+    /* Called when check() found nothing. */
+    bool (*get)(const pq_auth_ask *ask, pq_credential *out, pq_error *err);
+} pq_auth_kind;
+
+extern const pq_auth_kind pq_auth_kind_aws, pq_auth_kind_azure, pq_auth_kind_generic;
+
+/* `<user>:<password>`: the first colon divides, one final line end is dropped. `form` is how the two are called
+ * ("<user>:<token>"). PQ_ECONFIG with `where` for anything else; nothing of the secret is quoted. */
+bool pq_pair_read(const pq_secret *secret, const char *where, const char *form, pq_credential *out,
+                  pq_errors *errors) PQ_MUST_USE;
