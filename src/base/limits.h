@@ -8,6 +8,7 @@
 #define PQ_MAX_YAML_NODES 100000u       /* nodes visited while walking one YAML document, aliases included */
 #define PQ_MAX_YAML_DEPTH 64u           /* nesting, aliases included */
 #define PQ_MAX_EXPANSION (64u << 10)    /* one value after variable expansion */
+#define PQ_MAX_EXPANSION_DEPTH 64u      /* ${…} within ${…} */
 #define PQ_MAX_MANIFEST (4u << 20)      /* a manifest or index; registries cap at 4 MiB themselves */
 #define PQ_MAX_TOKEN_ANSWER (64u << 10) /* an answer of a token endpoint */
 #define PQ_MAX_API_ANSWER (256u << 10)  /* an answer of a cloud's API */

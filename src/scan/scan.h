@@ -1,0 +1,104 @@
+/* What a scan finds: the images that Dockerfiles and Compose files refer to, what could not be settled, and errors. */
+#pragma once
+
+#include "base/error.h"
+#include "base/text.h"
+#include "oci/reference.h"
+
+typedef enum pq_image_kind {
+    PQ_IMAGE_FROM,
+    PQ_IMAGE_COPY_FROM,
+    PQ_IMAGE_MOUNT_FROM,
+    PQ_IMAGE_SYNTAX,       /* `# syntax=`: the frontend that reads the Dockerfile */
+    PQ_IMAGE_COMPOSE,      /* a service's `image` */
+    PQ_IMAGE_COMPOSE_OTHER /* dockerfile_inline, cache_from, additional_contexts, an image volume */
+} pq_image_kind;
+
+/* As in `images --json`: "from", "copy-from", … */
+const char *pq_image_kind_name(pq_image_kind kind);
+
+/* Where a Compose file's image scalar stands, so that it can be replaced. */
+typedef struct pq_splice {
+    bool possible; /* bytes [start, end) of `file` are this service's own scalar and nobody else's */
+    bool shared;   /* it came by an anchor, a merge, `extends` or `include`: pin in the service itself instead */
+    size_t start, end;
+} pq_splice;
+
+typedef struct pq_image_use {
+    char *image; /* the reference as written, after expansion */
+    char *file;  /* path as the scan was given it, always UTF-8: other bytes stand as \xNN */
+    unsigned line;
+    pq_image_kind kind;
+    char *service;          /* of a Compose file, else NULL */
+    pq_reference reference; /* `image` normalised */
+    bool has_build;         /* the service also has `build`: the image is what that build is called */
+    pq_splice splice;       /* kind PQ_IMAGE_COMPOSE only */
+} pq_image_use;
+
+typedef struct pq_unresolved {
+    char *text; /* as written, printable */
+    char *file;
+    unsigned line;
+    pq_image_kind kind;
+    char *service; /* NULL outside Compose */
+    char *reason;
+} pq_unresolved;
+
+/* A `FROM` of a Dockerfile. */
+typedef struct pq_stage {
+    char *name;    /* lower case; NULL when it has none */
+    char *base;    /* image after expansion; NULL when it is an earlier stage, scratch, or not resolved */
+    size_t parent; /* index of the earlier stage it is made from; PQ_NO_STAGE for none */
+    bool scratch;
+    char *platform; /* of --platform, after expansion; NULL when not given */
+    unsigned line;
+} pq_stage;
+
+#define PQ_NO_STAGE SIZE_MAX
+
+/* What a build needs to know of a Dockerfile beside its images. */
+typedef struct pq_dockerfile {
+    char *file; /* as in pq_image_use */
+    pq_stage *stages;
+    size_t stage_count, stage_capacity;
+    pq_strings secrets;    /* ids of `RUN --mount=type=secret`, each once */
+    unsigned heredoc_line; /* the first heredoc; 0 for none. Engines before 2021 do not know them */
+    unsigned syntax_line;  /* `# syntax=`; 0 for none */
+} pq_dockerfile;
+
+typedef struct pq_scan {
+    pq_image_use *uses;
+    size_t use_count, use_capacity;
+    pq_unresolved *unresolved;
+    size_t unresolved_count, unresolved_capacity;
+    pq_dockerfile *dockerfiles; /* those without errors */
+    size_t dockerfile_count, dockerfile_capacity;
+    pq_errors errors;
+} pq_scan;
+
+#define PQ_AUTO_SCAN PQ_CLEANUP(pq_scan_clear) pq_scan
+
+void pq_scan_clear(pq_scan *scan);
+/* `to` gets all that `from` has, after its own; `from` is empty afterwards. */
+void pq_scan_append(pq_scan *to, pq_scan *from);
+
+/* What is said of a use before its image is known; all are borrowed. */
+typedef struct pq_image_site {
+    const char *file;
+    unsigned line;
+    pq_image_kind kind;
+    const char *service;
+    bool has_build;
+    pq_splice splice;
+} pq_image_site;
+
+/* Reads the reference and adds a use, or an error at file:line when it is not one. */
+void pq_scan_add_image(pq_scan *scan, const pq_image_site *site, const char *image);
+/* `reason` is taken. */
+void pq_scan_add_unresolved(pq_scan *scan, const pq_image_site *site, const char *text, char *reason);
+/* An error at file:line. */
+void pq_scan_add_error(pq_scan *scan, const char *file, unsigned line, const char *hint, const char *format, ...)
+    PQ_PRINTF(5, 6);
+
+/* The bytes as UTF-8 that can be shown: control bytes and what is not UTF-8 as \xNN. Owned. */
+char *pq_printable(const char *text) PQ_MUST_USE;
