@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "auth/aws_host.h"
+#include "config/host.h"
 
 /* Registry names: amazon-ecr-credential-helper. API names: what botocore 1.29 resolves for service ecr, but for two
  * kinds that are younger than it: dual-stack ones, and the suffixes of the partitions eusc, iso-e and iso-f (its later
@@ -59,6 +60,22 @@ static void every_partition_is_known(void **state)
     }
 }
 
+/* The configuration reads these names too, on a lower floor: what it takes must be what is served here. */
+static void the_configuration_reads_the_same(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        PQ_AUTO_ECR_HOST host = {0};
+        if (!pq_ecr_host_parse(good[i].host, &host))
+            fail_msg("%s", good[i].host);
+        assert_string_equal(host.account, "123456789012");
+        assert_string_equal(host.region, good[i].region);
+        assert_int_equal(host.fips, good[i].fips);
+        assert_int_equal(host.dual_stack, good[i].dual);
+        assert_string_equal(host.suffix, pq_ecr_suffix(host.region, host.dual_stack));
+    }
+}
+
 static void nothing_else_is_taken_for_aws(void **state)
 {
     (void)state;
@@ -109,6 +126,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_partition_is_known),
+        cmocka_unit_test(the_configuration_reads_the_same),
         cmocka_unit_test(nothing_else_is_taken_for_aws),
         cmocka_unit_test(a_suffix_of_another_partition_is_named),
     };
