@@ -1,0 +1,86 @@
+#!/bin/sh
+# apt-install.sh PURPOSE...: installs the Debian packages that the purposes need and that are missing. With nothing
+# missing it does not touch apt. Elsewhere than on Debian it only says what is needed.
+# Purposes: build test demo lint fuzz bench interop. --list prints the packages instead.
+set -eu
+
+packages_for() {
+    case $1 in
+    build)
+        echo build-essential meson ninja-build pkg-config python3 \
+            libcurl4-openssl-dev libssl-dev libjansson-dev libfyaml-dev libsqlite3-dev libarchive-dev libexpat1-dev \
+            libpsl-dev libcmocka-dev
+        ;;
+    demo)
+        # The lab, and the engine and clients that the programs work with.
+        echo buildah uidmap skopeo docker-registry busybox-static ca-certificates curl git openssl \
+            python3-bcrypt python3-botocore python3-cryptography python3-jwt
+        ;;
+    test)
+        packages_for demo
+        # The clients that prove the lab, and the judges of what is signed.
+        echo python3-pytest python3-securesystemslib awscli amazon-ecr-credential-helper
+        ;;
+    lint) echo clang clang-format clang-tidy cppcheck ;;
+    fuzz) echo clang libclang-rt-14-dev ;;
+    bench)
+        packages_for demo
+        echo awscli
+        ;;
+    interop)
+        packages_for test
+        ;;
+    *)
+        echo "apt-install.sh: no such purpose: $1" >&2
+        exit 2
+        ;;
+    esac
+}
+
+list=false
+if [ "${1:-}" = --list ]; then
+    list=true
+    shift
+fi
+wanted=
+for purpose in "$@"; do
+    more=$(packages_for "$purpose")
+    wanted="$wanted $more"
+done
+wanted=$(printf '%s\n' $wanted | sort -u)
+if $list; then
+    printf '%s\n' "$wanted"
+    exit 0
+fi
+
+if ! command -v dpkg-query >/dev/null 2>&1; then
+    echo "This is not Debian: see to it that the counterparts of these packages are there:" $wanted >&2
+    exit 0
+fi
+# dpkg-query fails when it does not know one of them, and still tells of the others.
+installed=$(dpkg-query -W -f '${Package} ${db:Status-Status}\n' $wanted 2>/dev/null | sed -n 's/ installed$//p' || true)
+missing=
+for package in $wanted; do
+    printf '%s\n' "$installed" | grep -qx -- "$package" || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+
+if [ "$(id -u)" = 0 ]; then
+    as_root=env
+elif command -v sudo >/dev/null 2>&1; then
+    as_root='sudo env'
+else
+    echo "Missing packages, and neither root nor sudo to install them with; as root: apt-get install$missing" >&2
+    exit 1
+fi
+echo "Installing with apt:$missing" >&2
+apt() {
+    $as_root DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o Dpkg::Use-Pty=0 "$@" </dev/null >&2
+}
+# Lists that are fresh enough need no update; where they are missing or stale, installing fails.
+# shellcheck disable=SC2086
+apt install --no-install-recommends $missing && exit 0
+echo "Again, with new package lists:" >&2
+apt update
+# shellcheck disable=SC2086
+apt install --no-install-recommends $missing
