@@ -13,6 +13,8 @@
 enum {
     MAX_INPUT = 16 << 20,     /* what callers read is smaller; offsets are kept in 32 bits */
     MAX_DUPLICATES_TOLD = 20, /* in one input */
+    MAX_BLANKS = 1024,        /* spaces, tabs and line ends in a row */
+    MAX_DIRECTIVE = 1024,     /* characters of a line that begins with % */
 };
 
 typedef struct anchor {
@@ -537,20 +539,41 @@ static bool tell_duplicates(builder *b)
     return false;
 }
 
-/* libfyaml ends silently at a NUL or a broken sequence, as if the input ended there. */
+/* Line breaks of YAML 1.1, which a `%YAML 1.1` turns on: NEL, LS and PS. */
+static bool is_old_break(const char *text, size_t width)
+{
+    return (width == 2 && memcmp(text, "\xc2\x85", 2) == 0) ||
+           (width == 3 && (memcmp(text, "\xe2\x80\xa8", 3) == 0 || memcmp(text, "\xe2\x80\xa9", 3) == 0));
+}
+
+/* What libfyaml would not bear: it ends silently at a NUL or a broken sequence, as if the input ended there, and takes
+ * quadratic time over long runs of blanks and long directives (minutes for 1 MiB). */
 static bool check_bytes(const char *name, const char *text, size_t length, pq_errors *errs)
 {
     if (length > MAX_INPUT)
         return pq_errors_add(errs, PQ_EINPUT, name, NULL, "more than %d MiB of YAML", MAX_INPUT >> 20);
     unsigned line = 1, column = 1;
+    size_t blanks = 0, directive = 0;
+    bool begins = true; /* a line, for a directive */
     for (size_t i = 0; i < length;) {
         size_t width = text[i] ? pq_utf8_width(text + i, length - i) : 0;
-        if (width == 0) {
-            PQ_AUTO_FREE char *where = pq_asprintf("%s:%u:%u", name, line, column);
-            return pq_errors_add(errs, PQ_EINPUT, where, "save the file as UTF-8 text", "%s",
-                                 text[i] ? "this is not UTF-8" : "there is a NUL byte");
-        }
+        bool mark = i == 0 && width == 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0;
+        bool old_break = is_old_break(text + i, width);
         bool line_end = text[i] == '\n' || (text[i] == '\r' && (i + 1 == length || text[i + 1] != '\n'));
+        blanks = pq_ascii_space(text[i]) || old_break ? blanks + 1 : 0;
+        directive = line_end || old_break ? 0 : directive || (begins && text[i] == '%') ? directive + 1 : 0;
+        const char *what = NULL;
+        if (width == 0)
+            what = text[i] ? "this is not UTF-8" : "there is a NUL byte";
+        else if (blanks > MAX_BLANKS)
+            what = "too many blanks or empty lines in a row";
+        else if (directive > MAX_DIRECTIVE)
+            what = "this line is too long for a directive";
+        if (what) {
+            PQ_AUTO_FREE char *where = pq_asprintf("%s:%u:%u", name, line, column);
+            return pq_errors_add(errs, PQ_EINPUT, where, width ? NULL : "save the file as UTF-8 text", "%s", what);
+        }
+        begins = line_end || old_break || mark;
         line += line_end;
         column = line_end ? 1 : column + 1;
         i += width;

@@ -148,6 +148,7 @@ static void what_is_named_must_exist(void **state)
     pq_config_search search = {.option = file, .environment = none, .working_folder = "/", .scanned = &scanned};
     assert_true(pq_config_find(&search, &found, &skipped, &err)); /* who names it, trusts it */
     assert_string_equal(found, file);
+    free(pq_steal(found));
     search.option = none;
     assert_false(pq_config_find(&search, &found, &skipped, &err));
     assert_int_equal(err.code, PQ_EUSAGE);
