@@ -206,6 +206,7 @@ static void a_living_secret_stops_the_bundle(void **state)
     put("leak/deep/settings.ini", 0644, "token=s3cr3t-of-the-registry\n");
     {
         PQ_AUTO_SECRET *secret = pq_secret_new("s3cr3t-of-the-registry", 22);
+        assert_non_null(secret);
         refuses("leak", "deep/settings.ini", "holds the bytes of a secret");
     }
     PQ_AUTO_ERRORS errs = {0};
