@@ -8,9 +8,7 @@ shift 2
 mkdir -p "$bin"
 for program in "$@"; do
     name=${program##*/}
-    ln -f "$program" "$bin/.$name.new" 2>/dev/null || cp -f "$program" "$bin/.$name.new"
-    # rename(2) of two names of one file does nothing and leaves both.
+    cp -f "$program" "$bin/.$name.new"
     mv -f "$bin/.$name.new" "$bin/$name"
-    rm -f "$bin/.$name.new"
 done
 : >"$stamp"

@@ -21,6 +21,8 @@ bool pq_read_fd(int fd, const char *name, pq_buf *out, pq_error *err)
         if (chunk == 0) {
             char byte;
             ssize_t got = read(fd, &byte, 1);
+            if (got < 0 && errno == EINTR)
+                continue;
             if (got == 0)
                 return true;
             if (got < 0)

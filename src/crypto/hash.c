@@ -80,7 +80,7 @@ char *pq_sha256_digest(const void *bytes, size_t length)
 
 pq_sha256 pq_hmac_sha256(const void *key, size_t key_length, const void *bytes, size_t length)
 {
-    pq_sha256 mac;
+    pq_sha256 mac = {{0}};
     must(key_length <= INT32_MAX && HMAC(EVP_sha256(), key, (int)key_length, bytes, length, mac.bytes, NULL));
     return mac;
 }

@@ -378,7 +378,7 @@ static void send_call(call *c, const pq_secret *authorization)
         .body_fd = c->what.body_fd,
         .trust = &c->host->trust,
         .answer_cap = c->what.answer_cap,
-        .follow = pq_streq(c->what.method, "GET") || pq_streq(c->what.method, "HEAD"),
+        .follow = !c->what.keep_redirect && (pq_streq(c->what.method, "GET") || pq_streq(c->what.method, "HEAD")),
         .repeatable = c->what.repeatable,
         .sink = c->what.sink,
         .sink_context = c->what.sink_context,

@@ -1,0 +1,218 @@
+/* pratique check: is everything there that a tree needs? */
+#include <string.h>
+
+#include "base/clock.h"
+#include "cmd/commands.h"
+#include "cmd/scan_json.h"
+#include "cmd/scan_options.h"
+#include "target/layout.h"
+#include "target/preflight.h"
+
+static const pq_option check_options[] = {
+    {"manifests-only", '\0', NULL, "Do without reading manifests and trying one layer of each image."},
+    PQ_SCAN_OPTIONS,
+    {0},
+};
+
+typedef struct check {
+    pq_cli *cli;
+    pq_session session;
+    pq_scan scan;
+    pq_layout layout; /* of the folder, to know what is built here */
+    pq_preflight preflight;
+    pq_platform platform;
+} check;
+
+static void clear_check(check *c)
+{
+    pq_session_clear(&c->session);
+    pq_scan_clear(&c->scan);
+    pq_layout_clear(&c->layout);
+    pq_preflight_clear(&c->preflight);
+    pq_platform_clear(&c->platform);
+}
+
+/* HOST/FACTORY/NAME of the hub, with NAME a folder of this tree that has a Dockerfile. */
+static bool is_built_here(const check *c, const pq_reference *reference)
+{
+    const pq_config *config = &c->session.config;
+    if (!config->hub.line || reference->digest || strcmp(reference->domain, config->hub.host.text) != 0 ||
+        (reference->tag && strcmp(reference->tag, "latest") != 0))
+        return false;
+    size_t length = strlen(config->hub.factory.text);
+    return strncmp(reference->path, config->hub.factory.text, length) == 0 && reference->path[length] == '/' &&
+           pq_layout_image(&c->layout, reference->path + length + 1);
+}
+
+static void print_registry(check *c, json_t *list, const pq_checked_registry *registry)
+{
+    pq_cli *cli = c->cli;
+    const char *access = pq_session_access(&c->session, registry->host);
+    pq_print(cli, "%-11s %s  %s, ", registry->ok ? "ok" : "failed", registry->host, access);
+    pq_print_text(cli, registry->identity ? registry->identity : "-");
+    pq_print(cli, "\n");
+    json_t *one = json_object();
+    pq_json_set(one, "registry", pq_json_text(registry->host));
+    pq_json_set(one, "access", json_string(access));
+    pq_json_set(one, "login", json_string(registry->ok ? "ok" : "failed"));
+    pq_json_set(one, "identity", pq_json_text(registry->identity));
+    pq_json_set(one, "expires", pq_json_time(registry->expires));
+    pq_json_set(one, "can_push", json_null());
+    pq_json_set(one, "error", pq_json_text(registry->error.message));
+    pq_json_append(list, one);
+}
+
+static void print_size(pq_cli *cli, uint64_t size)
+{
+    if (size >= 10u << 20)
+        pq_print(cli, "  %.0f MiB", (double)size / (1u << 20));
+    else if (size)
+        pq_print(cli, "  %.1f MiB", (double)size / (1u << 20));
+}
+
+static void print_image(check *c, json_t *list, const pq_image_use *use)
+{
+    pq_cli *cli = c->cli;
+    const pq_checked_image *image = pq_preflight_find(&c->preflight, &use->reference);
+    const char *status = pq_image_status_name(image->status);
+    pq_print(cli, "%-11s ", status);
+    pq_print_text(cli, use->image);
+    pq_print(cli, "  ");
+    pq_print_text(cli, use->file);
+    pq_print(cli, ":%u", use->line);
+    if (image->digest)
+        pq_print(cli, "  %.19s", image->digest);
+    print_size(cli, image->size);
+    pq_print(cli, "\n");
+    json_t *one = json_object(), *platforms = json_array();
+    for (size_t i = 0; i < image->platforms.count; i++)
+        pq_json_append(platforms, pq_json_text(image->platforms.at[i]));
+    pq_json_set(one, "image", pq_json_text(use->image));
+    pq_json_set(one, "file", pq_json_text(use->file));
+    pq_json_set(one, "line", json_integer((json_int_t)use->line));
+    pq_json_set(one, "status", json_string(status));
+    pq_json_set(one, "digest", pq_json_text(image->digest));
+    pq_json_set(one, "platforms", platforms);
+    pq_json_set(one, "size", image->size ? json_integer((json_int_t)image->size) : json_null());
+    pq_json_set(one, "error", pq_json_text(image->error.message));
+    pq_json_append(list, one);
+    if (image->error.code != PQ_OK) {
+        PQ_AUTO_FREE char *where = pq_asprintf("%s:%u", use->file, use->line);
+        (void)pq_errors_add(&cli->errors, image->error.code, where, image->error.hint, "%s: %s", image->pull,
+                            image->error.message);
+    }
+}
+
+static void print_unresolved(check *c, json_t *list, const pq_unresolved *unresolved)
+{
+    pq_cli *cli = c->cli;
+    pq_print(cli, "%-11s ", "unresolved");
+    pq_print_text(cli, unresolved->text);
+    pq_print(cli, "  ");
+    pq_print_text(cli, unresolved->file);
+    pq_print(cli, ":%u\n", unresolved->line);
+    json_t *one = json_object();
+    pq_json_set(one, "image", pq_json_text(unresolved->text));
+    pq_json_set(one, "file", pq_json_text(unresolved->file));
+    pq_json_set(one, "line", json_integer((json_int_t)unresolved->line));
+    pq_json_set(one, "status", json_string("unresolved"));
+    pq_json_set(one, "digest", json_null());
+    pq_json_set(one, "platforms", json_array());
+    pq_json_set(one, "size", json_null());
+    pq_json_set(one, "error", pq_json_text(unresolved->reason));
+    pq_json_append(list, one);
+    PQ_AUTO_FREE char *where = pq_asprintf("%s:%u", unresolved->file, unresolved->line);
+    (void)pq_errors_add(&cli->errors, PQ_EFAILED, where, "give it a value there, or a default",
+                        "which image is meant cannot be known: %s", unresolved->reason);
+}
+
+static void report(check *c)
+{
+    pq_cli *cli = c->cli;
+    json_t *registries = json_array(), *images = json_array();
+    for (size_t i = 0; i < c->preflight.registry_count; i++) {
+        const pq_error *err = &c->preflight.registries[i].error;
+        print_registry(c, registries, &c->preflight.registries[i]);
+        if (err->code != PQ_OK)
+            (void)pq_errors_add(&cli->errors, err->code, err->where, err->hint, "%s", err->message);
+    }
+    for (size_t i = 0; i < c->scan.use_count; i++)
+        print_image(c, images, &c->scan.uses[i]);
+    for (size_t i = 0; i < c->scan.unresolved_count; i++)
+        print_unresolved(c, images, &c->scan.unresolved[i]);
+    if (cli->json) {
+        pq_json_set(cli->document, "registries", registries);
+        pq_json_set(cli->document, "images", images);
+    } else {
+        json_decref(registries);
+        json_decref(images);
+    }
+}
+
+/* Which folders are images here; what else is odd about the layout is `target build`'s business. */
+static void read_layout(check *c, const char *folder)
+{
+    PQ_AUTO_ERROR err = {0};
+    PQ_AUTO_ERRORS ignored = {0};
+    PQ_AUTO_TREE tree = PQ_TREE_NONE;
+    if (pq_is_dir(folder) && pq_tree_open(folder, &tree, &err))
+        (void)pq_layout_read(&tree, c->platform.architecture, &c->layout, &ignored);
+}
+
+static void run_check(check *c, const pq_arguments *arguments)
+{
+    pq_cli *cli = c->cli;
+    PQ_AUTO_SCAN_ARGUMENTS how = {0};
+    PQ_AUTO_STRINGS scanned = {0};
+    const char *folder = arguments->word_count ? arguments->words[0] : ".";
+    pq_strings_add(&scanned, folder);
+    bool good = pq_scan_arguments_read(cli, arguments, &how);
+    if (!pq_session_read_config(&c->session, cli, &scanned, false) || !good)
+        return;
+    pq_platform_of_this_machine(&c->platform);
+    if (c->session.config.hub.line && !pq_vars_get(&how.variables, "FACTORY"))
+        pq_vars_set(&how.variables, "FACTORY", c->session.config.hub.factory.text, NULL);
+    pq_scan_path(folder, &how.options, &c->scan);
+    if (c->scan.errors.count) {
+        pq_errors_append(&cli->errors, &c->scan.errors);
+        return;
+    }
+    if (!pq_session_open_secrets(&c->session, cli) || !pq_session_connect(&c->session, cli))
+        return;
+    read_layout(c, folder);
+    for (size_t i = 0; i < c->session.config.registry_count; i++)
+        if (c->session.config.registries[i].host.text)
+            pq_preflight_add_host(&c->preflight, c->session.config.registries[i].host.text);
+    if (c->session.config.hub.line)
+        pq_preflight_add_host(&c->preflight, c->session.config.hub.host.text);
+    for (size_t i = 0; i < c->scan.use_count; i++)
+        (void)pq_preflight_add_image(&c->preflight, &c->scan.uses[i].reference,
+                                     is_built_here(c, &c->scan.uses[i].reference));
+    pq_preflight_options options = {.registry = c->session.registry,
+                                    .platform = &c->platform,
+                                    .manifests_only = pq_arguments_have(arguments, "manifests-only")};
+    (void)pq_preflight_run(&c->preflight, &options);
+}
+
+static void check_command(pq_cli *cli, const pq_arguments *arguments)
+{
+    PQ_CLEANUP(clear_check) check c = {.cli = cli};
+    run_check(&c, arguments);
+    report(&c);
+}
+
+const pq_command pq_cmd_check = {
+    .name = "check",
+    .synopsis = "[DIR]",
+    .summary = "log in to each registry and resolve each image",
+    .description =
+        "Logs in to each registry of the configuration, resolves every image that DIR (default: here) refers to, and "
+        "tries one blob of each, since a right to manifests is not yet one to layers. Nothing is written anywhere. "
+        "Images that DIR builds itself are `built-here`.",
+    .examples = "$ pratique check containers/\n"
+                "$ pratique check containers/ --json",
+    .options = check_options,
+    .least = 0,
+    .most = 1,
+    .run = check_command,
+};

@@ -1,0 +1,112 @@
+#include "cmd/session.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+
+void pq_session_clear(pq_session *session)
+{
+    pq_registry_free(session->registry);
+    pq_auth_free(session->auth);
+    pq_http_free(session->http);
+    pq_secrets_close(session->secrets);
+    pq_config_clear(&session->config);
+    free(session->config_path);
+    free(session->config_skipped);
+    *session = (pq_session){0};
+}
+
+bool pq_session_read_config(pq_session *session, pq_cli *cli, const pq_strings *scanned, bool required)
+{
+    PQ_AUTO_ERROR err = {0};
+    PQ_AUTO_FREE char *here = getcwd(NULL, 0);
+    if (!here) {
+        (void)pq_fail_errno(&err, NULL, "the working folder cannot be found");
+        pq_cli_fail(cli, &err);
+        return false;
+    }
+    pq_config_search search = {
+        .option = cli->config_option,
+        .environment = getenv("PRATIQUE_CONFIG"),
+        .working_folder = here,
+        .scanned = scanned,
+        .user = geteuid(),
+    };
+    if (!pq_config_find(&search, &session->config_path, &session->config_skipped, &err)) {
+        pq_cli_fail(cli, &err);
+        return false;
+    }
+    if (!session->config_path) {
+        if (required) {
+            (void)pq_config_missing(session->config_skipped, &err);
+            pq_cli_fail(cli, &err);
+        } else if (session->config_skipped) {
+            pq_note("%s", session->config_skipped);
+        }
+        return !required;
+    }
+    /* Shown as a person would type it from here. */
+    size_t length = strlen(here);
+    const char *shown = session->config_path;
+    if (strncmp(shown, here, length) == 0 && shown[length] == '/')
+        shown += length + 1;
+    if (!pq_streq(cli->config_option, shown))
+        pq_note("using %s", shown);
+    return pq_config_load(session->config_path, shown, &session->config, &cli->errors);
+}
+
+bool pq_session_open_secrets(pq_session *session, pq_cli *cli)
+{
+    PQ_AUTO_ERROR err = {0};
+    pq_secret_environment environment = pq_secret_environment_read(cli->secrets_option);
+    if (pq_secrets_open(&environment, &session->secrets, &err))
+        return true;
+    pq_cli_fail(cli, &err);
+    return false;
+}
+
+static bool identity(void *context, const char *host, bool again, pq_credential *out, pq_error *err)
+{
+    pq_session *session = context;
+    if (again)
+        pq_auth_forget(session->auth, host);
+    return pq_auth_get(session->auth, host, NULL, out, err);
+}
+
+bool pq_session_connect(pq_session *session, pq_cli *cli)
+{
+    PQ_AUTO_ERROR err = {0};
+    pq_http_options http_options = pq_http_options_from_environment();
+    if (!pq_http_new(&http_options, &session->http, &err)) {
+        pq_cli_fail(cli, &err);
+        return false;
+    }
+    pq_auth_options auth_options = pq_auth_options_from_environment();
+    auth_options.config = &session->config;
+    auth_options.secrets = session->secrets;
+    auth_options.http = session->http;
+    auth_options.hub_host = session->hub_host;
+    auth_options.hub_secret = session->hub_secret;
+    session->auth = pq_auth_new(&auth_options);
+    const char *certs = getenv("PRATIQUE_CERTS_DIR");
+    pq_registry_options registry_options = {
+        .http = session->http,
+        .identity = identity,
+        .identity_context = session,
+        .certs_dir = certs && *certs ? certs : NULL,
+    };
+    session->registry = pq_registry_new(&registry_options);
+    return true;
+}
+
+const char *pq_session_access(const pq_session *session, const char *host)
+{
+    const pq_config_registry *entry = pq_config_registry_for_host(&session->config, host);
+    if (entry)
+        return pq_registry_type_name(entry->type);
+    const char *hub = session->hub_host ? session->hub_host : session->config.hub.host.text;
+    return hub && pq_ascii_equal_nocase(hub, host) ? "hub" : "anonymous";
+}

@@ -1,0 +1,32 @@
+/* What most commands need: the configuration, the secrets, and clients that know the identities. Opened step by step,
+ * so that a command pays for no more than it uses. */
+#pragma once
+
+#include "auth/auth.h"
+#include "cmd/cli.h"
+#include "config/config.h"
+#include "registry/registry.h"
+#include "secrets/source.h"
+
+typedef struct pq_session {
+    pq_config config;
+    char *config_path; /* NULL: there is none, and `config` is empty */
+    char *config_skipped;
+    pq_secrets *secrets;
+    pq_http *http;
+    pq_auth *auth;
+    pq_registry *registry; /* reads: with the identities of container_registries, and the hub's for the hub */
+    const char *hub_host, *hub_secret; /* of --hub and --hub-secret; borrowed, set before pq_session_connect() */
+} pq_session;
+
+#define PQ_AUTO_SESSION PQ_CLEANUP(pq_session_clear) pq_session
+
+void pq_session_clear(pq_session *session);
+/* Finds and reads the configuration; `scanned` (or NULL) are folders in which none is taken. Without one, and if it is
+ * not `required`, an empty one. Problems go to the run's errors. */
+bool pq_session_read_config(pq_session *session, pq_cli *cli, const pq_strings *scanned, bool required);
+bool pq_session_open_secrets(pq_session *session, pq_cli *cli);
+/* After the two before: HTTP client, identities, registry client. */
+bool pq_session_connect(pq_session *session, pq_cli *cli);
+/* "aws", "azure", "gar", "generic", "hub" or "anonymous": who serves a host. */
+const char *pq_session_access(const pq_session *session, const char *host);

@@ -1,0 +1,233 @@
+#include "target/build.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "registry/transfer.h"
+#include "target/build_secrets.h"
+#include "target/inputs.h"
+
+void pq_build_clear(pq_build *build)
+{
+    for (size_t i = 0; i < build->count; i++) {
+        free(build->images[i].repository);
+        free(build->images[i].tag);
+        free(build->images[i].digest);
+        free(build->images[i].local);
+    }
+    free(build->images);
+    *build = (pq_build){0};
+}
+
+static const pq_dockerfile *dockerfile_of(const pq_plan_image *image)
+{
+    return image->scan.dockerfile_count ? &image->scan.dockerfiles[0] : NULL;
+}
+
+/* What each reference of the Dockerfile stands for, for the digest of the inputs. */
+static bool list_inputs(const pq_build_options *options, const pq_build *build, const pq_plan_image *image,
+                        pq_strings *out, pq_error *err)
+{
+    for (size_t i = 0; i < image->use_count; i++) {
+        const pq_plan_use *use = &image->uses[i];
+        if (use->built_here != PQ_PLAN_ELSEWHERE) {
+            pq_strings_take(out, pq_asprintf("%s=%s", use->use->image, build->images[use->built_here].tag));
+            continue;
+        }
+        const pq_checked_image *checked = pq_preflight_find(options->preflight, &use->use->reference);
+        if (!checked || !checked->digest)
+            return pq_fail(err, PQ_EFAILED, use->use->image, NULL, "its digest is not known");
+        pq_strings_take(out, pq_asprintf("%s=%s", use->use->image, checked->digest));
+    }
+    return true;
+}
+
+static bool prepare_image(const pq_build_options *options, pq_build *build, size_t at, pq_error *err)
+{
+    const pq_plan_image *image = &options->plan->images[at];
+    pq_built_image *built = &build->images[at];
+    const pq_dockerfile *file = dockerfile_of(image);
+    PQ_AUTO_STRINGS bases = {0};
+    if (!list_inputs(options, build, image, &bases, err))
+        return false;
+    PQ_AUTO_FREE char *platform = pq_platform_string(options->platform);
+    pq_strings none = {0};
+    bool with_secrets = options->config->docker_build_secrets && file;
+    pq_inputs inputs = {
+        .dockerfile = image->folder->dockerfile,
+        .context = image->folder->context,
+        .platform = platform,
+        .arguments = &image->folder->arguments,
+        .bases = &bases,
+        .secrets = with_secrets ? &file->secrets : &none,
+    };
+    built->repository = pq_asprintf("%s/%s", options->factory, image->folder->name);
+    if (!pq_inputs_tag(options->tree, &inputs, &built->tag, err))
+        return false;
+    PQ_AUTO_FREE char *where = pq_asprintf("%s/%s:%s", options->hub_host, built->repository, built->tag);
+    pq_repository repository = {.host = options->hub_host, .name = built->repository, .where = where};
+    PQ_AUTO_REMOTE_MANIFEST manifest = {0};
+    if (pq_registry_resolve(options->hub, &repository, built->tag, &manifest, err)) {
+        built->digest = pq_steal(manifest.digest);
+        built->was_there = true;
+        return true;
+    }
+    if (err->code != PQ_ENOTFOUND)
+        return false;
+    pq_error_clear(err);
+    build->missing++;
+    return true;
+}
+
+bool pq_build_prepare(const pq_build_options *options, pq_build *out, pq_error *err)
+{
+    out->count = options->plan->image_count;
+    out->images = pq_alloc(out->count, sizeof *out->images);
+    for (size_t i = 0; i < out->count; i++)
+        if (!prepare_image(options, out, options->plan->order[i], err))
+            return false;
+    return true;
+}
+
+/* REFERENCE=IMAGE for the engine: every reference by what it was resolved to, so that what is built is what was
+ * checked. */
+static void list_bases(const pq_build_options *options, const pq_build *build, const pq_plan_image *image,
+                       pq_strings *out)
+{
+    for (size_t i = 0; i < image->use_count; i++) {
+        const pq_image_use *use = image->uses[i].use;
+        PQ_AUTO_FREE char *pinned = NULL;
+        if (image->uses[i].built_here != PQ_PLAN_ELSEWHERE) {
+            const pq_built_image *base = &build->images[image->uses[i].built_here];
+            pinned = base->local ? pq_strdup(base->local)
+                                 : pq_asprintf("%s/%s@%s", options->hub_host, base->repository, base->digest);
+        } else {
+            const pq_checked_image *checked = pq_preflight_find(options->preflight, &use->reference);
+            PQ_AUTO_FREE char *name = pq_reference_name(&use->reference);
+            pinned = pq_asprintf("%s@%s", name, checked->digest);
+        }
+        if (strcmp(pinned, use->image) == 0)
+            continue;
+        PQ_AUTO_FREE char *pair = pq_asprintf("%s=%s", use->image, pinned);
+        (void)pq_strings_add_once(out, pair);
+    }
+}
+
+/* The hosts that the builds of this run pull from; nobody else's credentials are within their reach. */
+static void list_hosts(const pq_build_options *options, const pq_build *build, pq_strings *out)
+{
+    for (size_t i = 0; i < options->plan->image_count; i++) {
+        const pq_plan_image *image = &options->plan->images[i];
+        if (build->images[i].was_there)
+            continue;
+        for (size_t j = 0; j < image->use_count; j++) {
+            size_t base = image->uses[j].built_here;
+            if (base == PQ_PLAN_ELSEWHERE)
+                (void)pq_strings_add_once(out, image->uses[j].use->reference.domain);
+            else if (build->images[base].was_there)
+                (void)pq_strings_add_once(out, options->hub_host);
+        }
+    }
+}
+
+static bool build_image(const pq_build_options *options, pq_build *build, size_t at, pq_helper_server *server,
+                        pq_error *err)
+{
+    const pq_plan_image *image = &options->plan->images[at];
+    pq_built_image *built = &build->images[at];
+    const pq_dockerfile *file = dockerfile_of(image);
+    PQ_AUTO_STRINGS bases = {0};
+    list_bases(options, build, image, &bases);
+    PQ_AUTO_BUILD_SECRETS secrets = {0};
+    if (file && file->secrets.count && !pq_build_secrets_open(options->config, options->secrets, file, &secrets, err))
+        return false;
+    PQ_AUTO_FREE char *platform = pq_platform_string(options->platform);
+    PQ_AUTO_FREE char *local = pq_asprintf("localhost/pratique/%s:%s", built->repository, built->tag);
+    PQ_AUTO_FREE char *log = pq_asprintf("%s/%s.log", options->logs, image->folder->name);
+    pq_engine_build job = {
+        .name = image->folder->name,
+        .root = options->root,
+        .dockerfile = image->folder->dockerfile,
+        .context = image->folder->context,
+        .platform = platform,
+        .tag = local,
+        .arguments = &image->folder->arguments,
+        .bases = &bases,
+        .secrets = &secrets.files,
+        .log = log,
+    };
+    if (!pq_engine_run(options->engine, &job, server, err))
+        return false;
+    built->local = pq_steal(local);
+    return true;
+}
+
+bool pq_build_run(const pq_build_options *options, pq_build *build, pq_error *err)
+{
+    if (!build->missing)
+        return true;
+    PQ_AUTO_STRINGS hosts = {0};
+    list_hosts(options, build, &hosts);
+    PQ_AUTO_HELPER_SERVER *server = NULL;
+    if (!pq_helper_server_new(&hosts, options->helper, options->pull, options->identity_context, &server, err))
+        return false;
+    size_t done = 0;
+    for (size_t i = 0; i < build->count; i++) {
+        size_t at = options->plan->order[i];
+        const char *name = options->plan->images[at].folder->name;
+        if (build->images[at].was_there) {
+            pq_detail("%s: the hub has it as %s", name, build->images[at].tag);
+            continue;
+        }
+        pq_note("building %s (%zu of %zu)", name, ++done, build->missing);
+        if (!build_image(options, build, at, server, err))
+            return false;
+    }
+    return true;
+}
+
+bool pq_build_push(const pq_build_options *options, pq_build *build, pq_error *err)
+{
+    if (!build->missing)
+        return true;
+    PQ_AUTO_STRINGS hosts = {0};
+    pq_strings_add(&hosts, options->hub_host);
+    PQ_AUTO_HELPER_SERVER *server = NULL;
+    if (!pq_helper_server_new(&hosts, options->helper, options->push, options->identity_context, &server, err))
+        return false;
+    for (size_t i = 0; i < build->count; i++) {
+        size_t at = options->plan->order[i];
+        pq_built_image *built = &build->images[at];
+        if (!built->local)
+            continue;
+        PQ_AUTO_FREE char *destination = pq_asprintf("%s/%s:%s", options->hub_host, built->repository, built->tag);
+        PQ_AUTO_FREE char *log = pq_asprintf("%s/%s.log", options->logs, options->plan->images[at].folder->name);
+        pq_note("pushing %s/%s", options->hub_host, built->repository);
+        if (!pq_engine_push(options->engine, built->local, destination, log, server, &built->digest, err))
+            return false;
+        build->uploaded++;
+    }
+    return true;
+}
+
+bool pq_build_tag_latest(const pq_build_options *options, const pq_build *build, pq_error *err)
+{
+    for (size_t i = 0; i < build->count; i++) {
+        const pq_built_image *built = &build->images[i];
+        pq_repository repository = {.host = options->hub_host, .name = built->repository};
+        PQ_AUTO_REMOTE_MANIFEST latest = {0}, ours = {0};
+        if (pq_registry_resolve(options->hub, &repository, "latest", &latest, err)) {
+            if (strcmp(latest.digest, built->digest) == 0)
+                continue;
+        } else if (err->code != PQ_ENOTFOUND) {
+            return false;
+        }
+        pq_error_clear(err);
+        bool uploaded = false;
+        if (!pq_registry_pull_manifest(options->hub, &repository, built->digest, &ours, err) ||
+            !pq_registry_push_manifest(options->hub, &repository, "latest", ours.media_type, pq_buf_text(&ours.bytes),
+                                       ours.bytes.length, &uploaded, err))
+            return false;
+    }
+    return true;
+}

@@ -1,0 +1,382 @@
+#include "target/preflight.h"
+
+#include <jansson.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/signals.h"
+#include "crypto/hash.h"
+#include "oci/manifest.h"
+
+const char *pq_image_status_name(pq_image_status status)
+{
+    static const char *const names[] = {"unknown", "ok", "denied", "not-found", "unreachable", "built-here"};
+    return names[status];
+}
+
+void pq_preflight_clear(pq_preflight *preflight)
+{
+    for (size_t i = 0; i < preflight->registry_count; i++) {
+        pq_checked_registry *registry = &preflight->registries[i];
+        free(registry->host);
+        free(registry->identity);
+        pq_error_clear(&registry->error);
+    }
+    for (size_t i = 0; i < preflight->image_count; i++) {
+        pq_checked_image *image = &preflight->images[i];
+        free(image->pull);
+        free(image->digest);
+        pq_reference_clear(&image->reference);
+        pq_strings_clear(&image->platforms);
+        pq_error_clear(&image->error);
+    }
+    free(preflight->registries);
+    free(preflight->images);
+    *preflight = (pq_preflight){0};
+}
+
+static pq_checked_registry *find_registry(const pq_preflight *preflight, const char *host)
+{
+    for (size_t i = 0; i < preflight->registry_count; i++)
+        if (strcmp(preflight->registries[i].host, host) == 0)
+            return &preflight->registries[i];
+    return NULL;
+}
+
+void pq_preflight_add_host(pq_preflight *preflight, const char *host)
+{
+    if (find_registry(preflight, host))
+        return;
+    preflight->registries = pq_grow(preflight->registries, &preflight->registry_capacity, preflight->registry_count + 1,
+                                    sizeof *preflight->registries);
+    preflight->registries[preflight->registry_count++] = (pq_checked_registry){.host = pq_strdup(host)};
+}
+
+static size_t find_image(const pq_preflight *preflight, const char *pull)
+{
+    size_t i = 0;
+    while (i < preflight->image_count && strcmp(preflight->images[i].pull, pull) != 0)
+        i++;
+    return i;
+}
+
+size_t pq_preflight_add_image(pq_preflight *preflight, const pq_reference *reference, bool built_here)
+{
+    PQ_AUTO_FREE char *pull = pq_reference_pull_string(reference);
+    size_t at = find_image(preflight, pull);
+    if (at < preflight->image_count)
+        return at;
+    preflight->images = pq_grow(preflight->images, &preflight->image_capacity, at + 1, sizeof *preflight->images);
+    pq_checked_image *image = &preflight->images[preflight->image_count++];
+    *image = (pq_checked_image){.pull = pq_steal(pull), .status = built_here ? PQ_IMAGE_BUILT_HERE : PQ_IMAGE_UNKNOWN};
+    pq_reference_copy(reference, &image->reference);
+    if (!built_here)
+        pq_preflight_add_host(preflight, reference->domain);
+    return at;
+}
+
+const pq_checked_image *pq_preflight_find(const pq_preflight *preflight, const pq_reference *reference)
+{
+    PQ_AUTO_FREE char *pull = pq_reference_pull_string(reference);
+    size_t at = find_image(preflight, pull);
+    return at < preflight->image_count ? &preflight->images[at] : NULL;
+}
+
+typedef struct run {
+    pq_preflight *preflight;
+    const pq_preflight_options *options;
+    pq_strings accept;
+    size_t done;
+} run;
+
+/* One question under way: what the call borrows lives here. */
+typedef struct question {
+    run *run;
+    pq_checked_image *image;
+    pq_checked_registry *registry; /* for a login */
+    char *path;
+    pq_registry_call call;
+    pq_http_done *then;
+} question;
+
+static void on_done(void *context, pq_http_answer *answer, pq_error *err)
+{
+    question *q = context;
+    q->then(q, answer, err);
+    free(q->path);
+    free(q);
+}
+
+static void ask(run *r, pq_checked_image *image, const char *method, char *path, pq_http_done *then)
+{
+    question *q = pq_alloc(1, sizeof *q);
+    *q = (question){.run = r, .image = image, .path = path, .then = then};
+    q->call = (pq_registry_call){.host = image->reference.domain,
+                                 .repository = image->reference.path,
+                                 .method = method,
+                                 .path = path,
+                                 .where = image->pull,
+                                 .headers = &r->accept,
+                                 .answer_cap = PQ_MAX_MANIFEST,
+                                 .keep_redirect = strcmp(method, "HEAD") == 0};
+    pq_registry_start(r->options->registry, &q->call, on_done, q);
+}
+
+static pq_image_status status_of(const pq_error *err)
+{
+    switch (err->code) {
+    case PQ_ETRANSPORT:
+    case PQ_EBUSY:
+    case PQ_EINTERRUPTED:
+        return PQ_IMAGE_UNREACHABLE;
+    case PQ_ENOTFOUND:
+        return PQ_IMAGE_NOT_FOUND;
+    default:
+        return PQ_IMAGE_DENIED;
+    }
+}
+
+static void image_done(run *r, pq_checked_image *image, pq_error *err)
+{
+    if (err->code == PQ_OK) {
+        image->status = PQ_IMAGE_OK;
+    } else {
+        image->status = status_of(err);
+        pq_error_move(&image->error, err);
+    }
+    r->done++;
+    pq_progress("checking images: %zu of %zu", r->done, r->preflight->image_count);
+}
+
+/* Takes errors and refusals; true when the answer can be used. */
+static bool usable(question *q, pq_http_answer *answer, pq_error *err)
+{
+    if (err->code == PQ_OK && (answer->status < 200 || answer->status > 399))
+        (void)pq_registry_refused(q->run->options->registry, &q->call, answer, err);
+    if (err->code == PQ_OK)
+        return true;
+    image_done(q->run, q->image, err);
+    return false;
+}
+
+static void on_layer(void *context, pq_http_answer *answer, pq_error *err)
+{
+    question *q = context;
+    if (usable(q, answer, err))
+        image_done(q->run, q->image, err);
+}
+
+/* The platform that a configuration names: `os`, `architecture`, `variant` (image-spec, config.md). */
+static void add_config_platform(pq_checked_image *image, const pq_buf *bytes)
+{
+    json_t *root = json_loadb(pq_buf_text(bytes), bytes->length, 0, NULL);
+    const char *os = json_string_value(json_object_get(root, "os"));
+    const char *architecture = json_string_value(json_object_get(root, "architecture"));
+    const char *variant = json_string_value(json_object_get(root, "variant"));
+    if (os && architecture)
+        pq_strings_take(&image->platforms,
+                        pq_asprintf("%s/%s%s%s", os, architecture, variant ? "/" : "", variant ? variant : ""));
+    json_decref(root);
+}
+
+static bool fits_any(const run *r, const pq_checked_image *image)
+{
+    for (size_t i = 0; i < image->platforms.count; i++) {
+        PQ_AUTO_PLATFORM have = {0};
+        PQ_AUTO_ERROR err = {0};
+        if (pq_platform_parse(image->platforms.at[i], &have, &err) && pq_platform_fit(r->options->platform, &have) > 0)
+            return true;
+    }
+    return false;
+}
+
+static bool wrong_platform(const run *r, const pq_checked_image *image, pq_error *err)
+{
+    PQ_AUTO_FREE char *wanted = pq_platform_string(r->options->platform);
+    PQ_AUTO_BUF there = PQ_BUF(PQ_MAX_MESSAGE);
+    for (size_t i = 0; i < image->platforms.count; i++)
+        pq_buf_addf(&there, "%s%s", i ? ", " : "", image->platforms.at[i]);
+    return pq_fail(err, PQ_ENOTFOUND, image->pull, "use an image that is made for it",
+                   "is not made for %s, only for %s", wanted,
+                   there.length ? pq_buf_text(&there) : "an unknown platform");
+}
+
+static void on_config(void *context, pq_http_answer *answer, pq_error *err)
+{
+    question *q = context;
+    if (!usable(q, answer, err))
+        return;
+    add_config_platform(q->image, &answer->body);
+    if (q->image->platforms.count && !fits_any(q->run, q->image))
+        (void)wrong_platform(q->run, q->image, err);
+    image_done(q->run, q->image, err);
+}
+
+static void on_manifest(void *context, pq_http_answer *answer, pq_error *err);
+
+static void take_index(question *q, const pq_manifest *index, pq_error *err)
+{
+    pq_checked_image *image = q->image;
+    for (size_t i = 0; i < index->manifest_count; i++) {
+        const pq_descriptor *entry = &index->manifests[i];
+        if (!entry->has_platform || strcmp(entry->platform.os, "unknown") == 0)
+            continue;
+        pq_strings_take(&image->platforms, pq_platform_string(&entry->platform));
+    }
+    const pq_descriptor *chosen = pq_manifest_select(index, q->run->options->platform);
+    if (!chosen) {
+        (void)wrong_platform(q->run, image, err);
+        image_done(q->run, image, err);
+        return;
+    }
+    ask(q->run, image, "GET", pq_asprintf("manifests/%s", chosen->digest), on_manifest);
+}
+
+static void on_manifest(void *context, pq_http_answer *answer, pq_error *err)
+{
+    question *q = context;
+    pq_checked_image *image = q->image;
+    if (!usable(q, answer, err))
+        return;
+    PQ_AUTO_FREE char *digest = pq_sha256_digest(pq_buf_text(&answer->body), answer->body.length);
+    const char *asked = strrchr(q->path, '/') + 1;
+    const char *claimed = pq_http_header(answer, "Docker-Content-Digest");
+    PQ_AUTO_MANIFEST manifest = {0};
+    if ((strchr(asked, ':') && strcmp(asked, digest) != 0) || (claimed && strcmp(claimed, digest) != 0)) {
+        (void)pq_fail(err, PQ_EUNTRUSTED, image->pull, "somebody changes what the registry sends",
+                      "the manifest has the digest %s, but %s was promised", digest,
+                      strchr(asked, ':') ? asked : claimed);
+        image_done(q->run, image, err);
+        return;
+    }
+    if (!pq_manifest_parse(pq_buf_text(&answer->body), answer->body.length, pq_http_header(answer, "Content-Type"),
+                           &manifest, err)) {
+        (void)pq_error_at(err, image->pull);
+        err->code = PQ_EFAILED;
+        image_done(q->run, image, err);
+        return;
+    }
+    bool first = !image->digest;
+    if (first)
+        image->digest = pq_steal(digest);
+    if (manifest.is_index) {
+        if (first)
+            take_index(q, &manifest, err);
+        else {
+            (void)pq_fail(err, PQ_EFAILED, image->pull, NULL, "is an index of indexes, which is not understood");
+            image_done(q->run, image, err);
+        }
+        return;
+    }
+    image->size = pq_manifest_transfer_size(&manifest);
+    /* A right to manifests is not yet one to blobs. A single image's platform stands in its configuration, which is a
+     * blob too; of an index the platforms are known, and a layer is asked for. */
+    if (first)
+        ask(q->run, image, "GET", pq_asprintf("blobs/%s", manifest.config.digest), on_config);
+    else if (manifest.layer_count)
+        ask(q->run, image, "HEAD", pq_asprintf("blobs/%s", manifest.layers[0].digest), on_layer);
+    else
+        image_done(q->run, image, err);
+}
+
+static bool is_digest(const char *text)
+{
+    return text && pq_starts_with(text, "sha256:") && strlen(text) == 71;
+}
+
+static void on_head(void *context, pq_http_answer *answer, pq_error *err)
+{
+    question *q = context;
+    const char *digest = pq_http_header(answer, "Docker-Content-Digest");
+    if (err->code == PQ_OK && (answer->status != 200 || !is_digest(digest))) {
+        /* A HEAD has no body to give a reason in, and some registries no digest. */
+        ask(q->run, q->image, "GET", pq_strdup(q->path), on_manifest);
+        return;
+    }
+    if (!usable(q, answer, err))
+        return;
+    const char *asked = q->image->reference.digest;
+    if (asked && strcmp(asked, digest) != 0)
+        (void)pq_fail(err, PQ_EUNTRUSTED, q->image->pull, "somebody changes what the registry sends",
+                      "the registry answers with the digest %s, not the one asked for", digest);
+    else
+        q->image->digest = pq_strdup(digest);
+    image_done(q->run, q->image, err);
+}
+
+static void start_image(run *r, pq_checked_image *image)
+{
+    /* On Docker Hub a manifest that is read counts as a pull, and pulls are limited; a HEAD is free. */
+    bool head = r->options->manifests_only || strcmp(image->reference.domain, "docker.io") == 0;
+    char *path = pq_asprintf("manifests/%s", pq_reference_target(&image->reference));
+    ask(r, image, head ? "HEAD" : "GET", path, head ? on_head : on_manifest);
+}
+
+static void start_images_of(run *r, const pq_checked_registry *registry)
+{
+    for (size_t i = 0; i < r->preflight->image_count; i++) {
+        pq_checked_image *image = &r->preflight->images[i];
+        if (image->status != PQ_IMAGE_UNKNOWN || strcmp(image->reference.domain, registry->host) != 0)
+            continue;
+        if (registry->ok) {
+            start_image(r, image);
+        } else {
+            image->status = status_of(&registry->error);
+            r->done++;
+        }
+    }
+}
+
+static void on_login(void *context, pq_http_answer *answer, pq_error *err)
+{
+    question *q = context;
+    pq_checked_registry *registry = q->registry;
+    if (err->code == PQ_OK && answer->status != 200)
+        (void)pq_registry_refused(q->run->options->registry, &q->call, answer, err);
+    registry->ok = err->code == PQ_OK;
+    registry->identity = pq_strdup(pq_registry_identity_words(q->run->options->registry, registry->host));
+    registry->expires = pq_registry_identity_expires(q->run->options->registry, registry->host);
+    pq_error_move(&registry->error, err);
+    start_images_of(q->run, registry);
+}
+
+static int compare_registries(const void *a, const void *b)
+{
+    return strcmp(((const pq_checked_registry *)a)->host, ((const pq_checked_registry *)b)->host);
+}
+
+size_t pq_preflight_run(pq_preflight *preflight, const pq_preflight_options *options)
+{
+    run r = {.preflight = preflight, .options = options};
+    pq_strings_add(&r.accept, pq_accept_manifests);
+    if (preflight->registry_count)
+        qsort(preflight->registries, preflight->registry_count, sizeof *preflight->registries, compare_registries);
+    for (size_t i = 0; i < preflight->registry_count; i++) {
+        question *q = pq_alloc(1, sizeof *q);
+        *q = (question){.run = &r, .registry = &preflight->registries[i], .then = on_login};
+        q->call = (pq_registry_call){
+            .host = preflight->registries[i].host, .method = "GET", .path = "", .where = preflight->registries[i].host};
+        pq_registry_start(options->registry, &q->call, on_done, q);
+    }
+    pq_registry_run(options->registry);
+    pq_progress_done();
+    pq_strings_clear(&r.accept);
+    PQ_AUTO_ERRORS failures = {0};
+    pq_preflight_errors(preflight, &failures);
+    return failures.count;
+}
+
+static void copy_error(const pq_error *from, pq_errors *out)
+{
+    if (from->code != PQ_OK)
+        (void)pq_errors_add(out, from->code, from->where, from->hint, "%s", from->message);
+}
+
+void pq_preflight_errors(const pq_preflight *preflight, pq_errors *out)
+{
+    for (size_t i = 0; i < preflight->registry_count; i++)
+        copy_error(&preflight->registries[i].error, out);
+    for (size_t i = 0; i < preflight->image_count; i++)
+        copy_error(&preflight->images[i].error, out);
+}

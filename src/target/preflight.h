@@ -1,0 +1,65 @@
+/* Is everything there that a tree needs? Logs in to each registry and resolves each image, all at once over one set of
+ * connections. Reads only. */
+#pragma once
+
+#include "oci/platform.h"
+#include "registry/registry.h"
+#include "scan/scan.h"
+
+typedef enum pq_image_status {
+    PQ_IMAGE_UNKNOWN = 0,
+    PQ_IMAGE_OK,
+    PQ_IMAGE_DENIED,
+    PQ_IMAGE_NOT_FOUND,
+    PQ_IMAGE_UNREACHABLE,
+    PQ_IMAGE_BUILT_HERE,
+} pq_image_status;
+
+/* As in `check --json`. */
+const char *pq_image_status_name(pq_image_status status);
+
+/* One distinct image of a tree. */
+typedef struct pq_checked_image {
+    char *pull; /* registry/repository:tag or @digest: what is asked for */
+    pq_reference reference;
+    pq_image_status status;
+    char *digest;         /* what the tag stands for now; NULL unless ok */
+    pq_strings platforms; /* linux/amd64, … ; empty when not asked for */
+    uint64_t size;        /* bytes as transferred, for the platform asked for; 0 when not asked for */
+    pq_error error;
+} pq_checked_image;
+
+typedef struct pq_checked_registry {
+    char *host;
+    bool ok;
+    char *identity; /* words for people */
+    time_t expires; /* 0: not known */
+    pq_error error;
+} pq_checked_registry;
+
+typedef struct pq_preflight {
+    pq_checked_registry *registries; /* in byte order of the hosts */
+    size_t registry_count, registry_capacity;
+    pq_checked_image *images; /* in the order of their first use */
+    size_t image_count, image_capacity;
+} pq_preflight;
+
+#define PQ_AUTO_PREFLIGHT PQ_CLEANUP(pq_preflight_clear) pq_preflight
+
+typedef struct pq_preflight_options {
+    pq_registry *registry;
+    const pq_platform *platform; /* that images must be made for */
+    bool manifests_only;         /* do without reading manifests and trying a blob */
+} pq_preflight_options;
+
+void pq_preflight_clear(pq_preflight *preflight);
+/* Adds a host to log in to; twice is fine. */
+void pq_preflight_add_host(pq_preflight *preflight, const char *host);
+/* Adds an image (and its host) unless it is there. `built_here`: not asked for. Returns its index. */
+size_t pq_preflight_add_image(pq_preflight *preflight, const pq_reference *reference, bool built_here);
+/* Asks. Every failure is kept where it belongs and counted; the return value is their number. */
+size_t pq_preflight_run(pq_preflight *preflight, const pq_preflight_options *options);
+/* Copies of all failures for the list of errors: each registry's, and each image's whose registry let us in. */
+void pq_preflight_errors(const pq_preflight *preflight, pq_errors *out);
+/* The image of that pull string, or NULL. Borrowed. */
+const pq_checked_image *pq_preflight_find(const pq_preflight *preflight, const pq_reference *reference);
