@@ -7,6 +7,7 @@
 #include "cmd/scan_options.h"
 #include "target/layout.h"
 #include "target/preflight.h"
+#include "target/revision.h"
 
 static const pq_option check_options[] = {
     {"manifests-only", '\0', NULL, "Do without reading manifests and trying one layer of each image."},
@@ -21,6 +22,7 @@ typedef struct check {
     pq_layout layout; /* of the folder, to know what is built here */
     pq_preflight preflight;
     pq_platform platform;
+    pq_revision revision; /* empty outside of git */
 } check;
 
 static void clear_check(check *c)
@@ -30,6 +32,7 @@ static void clear_check(check *c)
     pq_layout_clear(&c->layout);
     pq_preflight_clear(&c->preflight);
     pq_platform_clear(&c->platform);
+    pq_revision_clear(&c->revision);
 }
 
 /* HOST/FACTORY/NAME of the hub, with NAME a folder of this tree that has a Dockerfile. */
@@ -37,7 +40,8 @@ static bool is_built_here(const check *c, const pq_reference *reference)
 {
     const pq_config *config = &c->session.config;
     if (!config->hub.line || reference->digest || strcmp(reference->domain, config->hub.host.text) != 0 ||
-        (reference->tag && strcmp(reference->tag, "latest") != 0))
+        (reference->tag && strcmp(reference->tag, "latest") != 0 &&
+         !pq_streq(reference->tag, c->revision.short_name)))
         return false;
     size_t length = strlen(config->hub.factory.text);
     return strncmp(reference->path, config->hub.factory.text, length) == 0 && reference->path[length] == '/' &&
@@ -159,6 +163,16 @@ static void read_layout(check *c, const char *folder)
         (void)pq_layout_read(&tree, c->platform.architecture, &c->layout, &ignored);
 }
 
+/* FACTORY and TAG mean what they mean in `target build`, as far as they are known here. */
+static void define_variables(check *c, const char *folder, pq_vars *variables)
+{
+    PQ_AUTO_ERROR err = {0};
+    if (c->session.config.hub.line && !pq_vars_get(variables, "FACTORY"))
+        pq_vars_set(variables, "FACTORY", c->session.config.hub.factory.text, NULL);
+    if (pq_is_dir(folder) && pq_revision_read(folder, &c->revision, &err) && !pq_vars_get(variables, "TAG"))
+        pq_vars_set(variables, "TAG", c->revision.short_name, NULL);
+}
+
 static void run_check(check *c, const pq_arguments *arguments)
 {
     pq_cli *cli = c->cli;
@@ -170,8 +184,7 @@ static void run_check(check *c, const pq_arguments *arguments)
     if (!pq_session_read_config(&c->session, cli, &scanned, false) || !good)
         return;
     pq_platform_of_this_machine(&c->platform);
-    if (c->session.config.hub.line && !pq_vars_get(&how.variables, "FACTORY"))
-        pq_vars_set(&how.variables, "FACTORY", c->session.config.hub.factory.text, NULL);
+    define_variables(c, folder, &how.variables);
     pq_scan_path(folder, &how.options, &c->scan);
     if (c->scan.errors.count) {
         pq_errors_append(&cli->errors, &c->scan.errors);
