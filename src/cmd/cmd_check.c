@@ -163,14 +163,31 @@ static void read_layout(check *c, const char *folder)
         (void)pq_layout_read(&tree, c->platform.architecture, &c->layout, &ignored);
 }
 
-/* FACTORY and TAG mean what they mean in `target build`, as far as they are known here. */
-static void define_variables(check *c, const char *folder, pq_vars *variables)
+/* FACTORY means what it means in `target build`. */
+static void define_factory(const check *c, pq_vars *variables)
 {
-    PQ_AUTO_ERROR err = {0};
     if (c->session.config.hub.line && !pq_vars_get(variables, "FACTORY"))
         pq_vars_set(variables, "FACTORY", c->session.config.hub.factory.text, NULL);
-    if (pq_is_dir(folder) && pq_revision_read(folder, &c->revision, &err) && !pq_vars_get(variables, "TAG"))
-        pq_vars_set(variables, "TAG", c->revision.short_name, NULL);
+}
+
+static bool wants_tag(const pq_scan *scan, const pq_vars *variables)
+{
+    bool wanted = false;
+    for (size_t i = 0; i < scan->unresolved_count && !wanted; i++)
+        wanted = strstr(scan->unresolved[i].text, "TAG") != NULL;
+    return wanted && !pq_vars_get(variables, "TAG");
+}
+
+/* So does TAG, which takes asking git: only where a file asks for it. */
+static void scan_folder(check *c, const char *folder, pq_scan_arguments *how)
+{
+    PQ_AUTO_ERROR err = {0};
+    pq_scan_path(folder, &how->options, &c->scan);
+    if (!wants_tag(&c->scan, &how->variables) || !pq_is_dir(folder) || !pq_revision_read(folder, &c->revision, &err))
+        return;
+    pq_vars_set(&how->variables, "TAG", c->revision.short_name, NULL);
+    pq_scan_clear(&c->scan);
+    pq_scan_path(folder, &how->options, &c->scan);
 }
 
 static void run_check(check *c, const pq_arguments *arguments)
@@ -184,8 +201,8 @@ static void run_check(check *c, const pq_arguments *arguments)
     if (!pq_session_read_config(&c->session, cli, &scanned, false) || !good)
         return;
     pq_platform_of_this_machine(&c->platform);
-    define_variables(c, folder, &how.variables);
-    pq_scan_path(folder, &how.options, &c->scan);
+    define_factory(c, &how.variables);
+    scan_folder(c, folder, &how);
     if (c->scan.errors.count) {
         pq_errors_append(&cli->errors, &c->scan.errors);
         return;
