@@ -80,6 +80,14 @@ bool pq_write_fd(int fd, const char *name, const void *bytes, size_t length, pq_
     return true;
 }
 
+void pq_sync_folder_of(const char *path)
+{
+    PQ_AUTO_FREE char *folder = pq_path_dirname(path);
+    PQ_AUTO_CLOSE int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0)
+        (void)fsync(fd); /* some file systems cannot; the file itself is safe */
+}
+
 bool pq_write_file(const char *path, mode_t mode, const void *bytes, size_t length, pq_error *err)
 {
     PQ_AUTO_FREE char *folder = pq_path_dirname(path);
@@ -98,9 +106,55 @@ bool pq_write_file(const char *path, mode_t mode, const void *bytes, size_t leng
         (void)unlink(temporary);
         return false;
     }
-    PQ_AUTO_CLOSE int folder_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (folder_fd >= 0)
-        (void)fsync(folder_fd); /* some file systems cannot; the file itself is safe */
+    pq_sync_folder_of(path);
+    return true;
+}
+
+/* A file without a name cannot be left behind by a kill. NULL in `temporary` when there was no need of a name. */
+static int open_temporary(const char *path, const char *folder, bool unnamed, char **temporary)
+{
+    int fd = unnamed ? open(folder, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600) : -1;
+    if (fd >= 0)
+        return fd;
+    *temporary = pq_asprintf("%s/.%s.XXXXXX", folder, pq_path_basename(path));
+    return mkostemp(*temporary, O_CLOEXEC);
+}
+
+static bool link_open_file(int fd, const char *temporary, const char *path)
+{
+    if (temporary)
+        return link(temporary, path) == 0;
+    PQ_AUTO_FREE char *open_file = pq_asprintf("/proc/self/fd/%d", fd);
+    return linkat(AT_FDCWD, open_file, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0;
+}
+
+static bool create_file(const char *path, const char *folder, bool unnamed, mode_t mode, const void *bytes,
+                        size_t length, bool *out_created, pq_error *err)
+{
+    PQ_AUTO_FREE char *temporary = NULL;
+    PQ_AUTO_CLOSE int fd = open_temporary(path, folder, unnamed, &temporary);
+    if (fd < 0)
+        return pq_fail_errno(err, path, "cannot create a file in %s", folder);
+    bool good = pq_write_fd(fd, path, bytes, length, err);
+    if (good && fchmod(fd, mode) != 0)
+        good = pq_fail_errno(err, path, "cannot set the mode");
+    if (good && fsync(fd) != 0)
+        good = pq_fail_errno(err, path, "cannot write");
+    *out_created = good && link_open_file(fd, temporary, path);
+    if (good && !*out_created && errno != EEXIST)
+        good = pq_fail_errno(err, path, "cannot put the new file in place");
+    if (temporary)
+        (void)unlink(temporary);
+    return good;
+}
+
+bool pq_create_file(const char *path, mode_t mode, const void *bytes, size_t length, bool *out_created, pq_error *err)
+{
+    PQ_AUTO_FREE char *folder = pq_path_dirname(path);
+    /* Where /proc is missing a file without a name cannot get one. */
+    if (!create_file(path, folder, access("/proc/self/fd", X_OK) == 0, mode, bytes, length, out_created, err))
+        return false;
+    pq_sync_folder_of(path);
     return true;
 }
 

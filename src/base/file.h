@@ -14,6 +14,11 @@ bool pq_write_fd(int fd, const char *name, const void *bytes, size_t length, pq_
 /* The file appears whole under its name or not at all, also over a crash of the machine: a temporary file in the same
  * folder, fsync, rename, fsync of the folder. */
 bool pq_write_file(const char *path, mode_t mode, const void *bytes, size_t length, pq_error *err) PQ_MUST_USE;
+/* The same, but what is there already stays: `*out_created` is false then. Of several processes one creates. */
+bool pq_create_file(const char *path, mode_t mode, const void *bytes, size_t length, bool *out_created,
+                    pq_error *err) PQ_MUST_USE;
+/* Makes a rename or a new file durable, where the file system can. */
+void pq_sync_folder_of(const char *path);
 /* Makes a folder and those above it; one that exists is fine. New ones get `mode`. */
 bool pq_make_dirs(const char *path, mode_t mode, pq_error *err) PQ_MUST_USE;
 bool pq_path_exists(const char *path);

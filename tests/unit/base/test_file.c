@@ -40,6 +40,29 @@ static void a_write_replaces_the_whole_file(void **state)
     assert_string_equal(err.message, "is larger than 5 bytes");
 }
 
+static void a_file_is_created_once(void **state)
+{
+    PQ_AUTO_ERROR err = {0};
+    PQ_AUTO_FREE char *folder = pq_path_join(*state, "once");
+    PQ_AUTO_FREE char *path = pq_path_join(folder, "a");
+    bool created = false;
+    assert_false(pq_create_file(path, 0600, "first", 5, &created, &err));
+    assert_int_equal(err.code, PQ_ESYSTEM);
+    assert_true(pq_make_dirs(folder, 0700, &err));
+    assert_true(pq_create_file(path, 0640, "first", 5, &created, &err));
+    assert_true(created);
+    assert_true(pq_create_file(path, 0600, "second", 6, &created, &err));
+    assert_false(created);
+    PQ_AUTO_BUF bytes = PQ_BUF(100);
+    assert_true(pq_read_file(path, &bytes, &err));
+    assert_string_equal(pq_buf_text(&bytes), "first");
+    struct stat status;
+    assert_int_equal(stat(path, &status), 0);
+    assert_int_equal(status.st_mode & 07777, 0640);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rmdir(folder), 0); /* nothing else was left in it */
+}
+
 static void a_tree_is_not_left(void **state)
 {
     PQ_AUTO_ERROR err = {0};
@@ -80,6 +103,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_write_replaces_the_whole_file, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(a_file_is_created_once, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(a_tree_is_not_left, make_folder, remove_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
