@@ -63,15 +63,6 @@ static bool is_blank(char byte)
     return byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n';
 }
 
-/* Whether the key is one of `skip`. */
-static bool skipped(pq_yaml_node key, const char *const *skip, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (pq_streq(pq_yaml_text(key), skip[i]))
-            return true;
-    return false;
-}
-
 /* The place of a key that is written at `start`. */
 static bool place_at(const char *bytes, size_t start, pq_pin_place *out)
 {
@@ -98,22 +89,26 @@ static bool place_of_merge(const char *bytes, size_t value, pq_pin_place *out)
     return at >= 2 && bytes[at - 1] == '<' && bytes[at - 2] == '<' && place_at(bytes, at - 2, out);
 }
 
-bool pq_pin_find_place(const char *bytes, size_t length, pq_yaml_node mapping, const char *const *skip,
-                       size_t skip_count, pq_pin_place *out)
+bool pq_pin_place_of(const char *bytes, size_t length, pq_yaml_node key, pq_pin_place *out)
+{
+    pq_yaml_span span = pq_yaml_span_of(key);
+    size_t start = span.start;
+    if (pq_yaml_is_shared(key) || !span.exact || start >= length || pq_yaml_tag(key))
+        return false;
+    if (pq_yaml_style_of(key) != PQ_YAML_PLAIN && start-- == 0)
+        return false;
+    return place_at(bytes, start, out);
+}
+
+bool pq_pin_find_place(const char *bytes, size_t length, pq_yaml_node mapping, const char *skip, pq_pin_place *out)
 {
     pq_yaml_entry entry, merged = {0};
     for (size_t i = 0; pq_yaml_entry_at(mapping, i, &entry); i++) {
         if (entry.merged && !merged.merged)
             merged = entry;
-        if (entry.merged || pq_yaml_is_shared(entry.key) || skipped(entry.key, skip, skip_count))
+        if (entry.merged || pq_yaml_is_shared(entry.key) || (skip && pq_streq(pq_yaml_text(entry.key), skip)))
             continue;
-        pq_yaml_span span = pq_yaml_span_of(entry.key);
-        size_t start = span.start;
-        if (!span.exact || start >= length || pq_yaml_tag(entry.key))
-            return false;
-        if (pq_yaml_style_of(entry.key) != PQ_YAML_PLAIN && start-- == 0)
-            return false;
-        return place_at(bytes, start, out);
+        return pq_pin_place_of(bytes, length, entry.key, out);
     }
     size_t value = pq_yaml_use_of(merged.value).start;
     return merged.merged && value < length && place_of_merge(bytes, value, out);
@@ -153,7 +148,7 @@ bool pq_pin_image(const char *name, const char *bytes, size_t length, pq_yaml_no
     }
     if (!written) {
         pq_pin_place place;
-        if (pq_yaml_is_shared(service) || !pq_pin_find_place(bytes, length, service, NULL, 0, &place))
+        if (pq_yaml_is_shared(service) || !pq_pin_find_place(bytes, length, service, NULL, &place))
             return pq_fail(err, PQ_EINPUT, where, "write an `image:` of its own into the service",
                            "the image comes from elsewhere and cannot be pinned here");
         pq_splices_take(out, place.offset, place.offset,
