@@ -29,15 +29,21 @@ typedef struct level {
     uint32_t weight_before;
 } level;
 
+typedef struct duplicate {
+    const pq_yaml_item *key;
+    uint32_t first_line;
+} duplicate;
+
 typedef struct builder {
     const char *name;
     pq_yaml *yaml;
     pq_errors *errs;
     level levels[PQ_MAX_YAML_DEPTH];
     size_t depth;
-    void *anchors;   /* tree of the document's anchors, by name */
-    uint32_t weight; /* entries so far, with those that aliases stand for */
-    size_t duplicates;
+    void *anchors;         /* tree of the document's anchors, by name */
+    uint32_t weight;       /* entries so far, with those that aliases stand for */
+    duplicate *duplicates; /* keys that were given before */
+    size_t duplicate_count, duplicate_capacity;
     const pq_yaml_item *last; /* of the events */
 } builder;
 
@@ -59,6 +65,7 @@ static void builder_clear(builder *b)
     forget_anchors(b);
     for (size_t i = 0; i < PQ_MAX_YAML_DEPTH; i++)
         free(b->levels[i].children);
+    free(b->duplicates);
     pq_yaml_free(b->yaml);
 }
 
@@ -66,6 +73,37 @@ static int compare_anchors(const void *left, const void *right)
 {
     const anchor *a = left, *b = right;
     return pq_yaml_compare_text(a->name, a->length, b->name, b->length);
+}
+
+/* libfyaml 0.7.12 frees the same memory twice when a parser ends that met a tab behind the `:` of a complex key
+ * (fy_fetch_value() lets its simple key go, then fails and lets it go again; mended upstream later). Such a parser is
+ * put away for good instead. */
+typedef struct abandoned {
+    struct fy_parser *parser;
+    struct abandoned *next;
+} abandoned;
+
+static abandoned *abandoned_parsers;
+
+static void abandon(struct fy_parser **parser)
+{
+    abandoned *kept = pq_alloc(1, sizeof *kept);
+    *kept = (abandoned){.parser = pq_steal(*parser)};
+    do
+        kept->next = __atomic_load_n(&abandoned_parsers, __ATOMIC_ACQUIRE);
+    while (
+        !__atomic_compare_exchange_n(&abandoned_parsers, &kept->next, kept, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
+}
+
+static void abandon_if_corrupt(struct fy_parser **parser, struct fy_diag *diag)
+{
+    void *iterator = NULL;
+    const struct fy_diag_error *found;
+    while ((found = fy_diag_errors_iterate(diag, &iterator)))
+        if (found->msg && strstr(found->msg, "cannot use tab for indentation of block entry")) {
+            abandon(parser);
+            return;
+        }
 }
 
 static void parser_cleanup(struct fy_parser **parser)
@@ -122,17 +160,15 @@ static bool same_key(const pq_yaml_item *mapping, uint32_t a, uint32_t b)
     return x->length == y->length && memcmp(x->text, y->text, x->length) == 0;
 }
 
-static void tell_duplicates(builder *b, const pq_yaml_item *mapping)
+static void note_duplicates(builder *b, const pq_yaml_item *mapping)
 {
     for (uint32_t i = 1; i < mapping->sorted_count; i++) {
         if (!same_key(mapping, i - 1, i) || (i > 1 && same_key(mapping, i - 2, i)))
             continue;
-        if (b->duplicates++ >= MAX_DUPLICATES_TOLD)
-            continue;
+        b->duplicates = pq_grow(b->duplicates, &b->duplicate_capacity, b->duplicate_count + 1, sizeof *b->duplicates);
         const pq_yaml_item *first = mapping->pairs[mapping->sorted[i - 1]].key;
-        PQ_AUTO_FREE char *where = where_of(b, mapping->pairs[mapping->sorted[i]].key);
-        (void)pq_errors_add(b->errs, PQ_EINPUT, where, "remove one of them",
-                            "this key was given before in the same mapping, on line %u", first->line);
+        b->duplicates[b->duplicate_count++] =
+            (duplicate){.key = mapping->pairs[mapping->sorted[i]].key, .first_line = first->line};
     }
 }
 
@@ -207,8 +243,8 @@ static bool end_mapping(builder *b, const level *top)
         mapping->pairs[i] = (pq_yaml_pair){.key = top->children[2 * i], .value = top->children[2 * i + 1]};
     mapping->count = (uint32_t)count;
     index_pairs(b, mapping);
-    size_t before = b->duplicates;
-    tell_duplicates(b, mapping);
+    size_t before = b->duplicate_count;
+    note_duplicates(b, mapping);
     const pq_yaml_item *merge = NULL;
     uint32_t kept = 0;
     for (size_t i = 0; i < count; i++) {
@@ -217,7 +253,7 @@ static bool end_mapping(builder *b, const level *top)
         else
             mapping->pairs[kept++] = mapping->pairs[i];
     }
-    if (!merge || b->duplicates > before)
+    if (!merge || b->duplicate_count > before)
         return true;
     mapping->count = kept;
     return merge_pairs(b, mapping, merge);
@@ -455,6 +491,8 @@ static char *plain_words(const char *message)
         {"could not find expected ':'", "a `:` is missing after a key"},
         {"missing ':'", "a `:` is missing after a key"},
         {"plain scalar cannot start with", "a text that starts with this character must be quoted"},
+        {"did not find expected node content", "a value is missing, here or on the line above"},
+        {"Indentation used tabs", "a tab is used for indentation"},
         {"fy_", "this is not valid YAML"},
     };
     for (size_t i = 0; i < sizeof better / sizeof *better; i++)
@@ -480,6 +518,23 @@ static bool syntax_error(builder *b, struct fy_diag *diag)
     PQ_AUTO_FREE char *words = plain_words(found->msg ? found->msg : "");
     const char *hint = strcasestr(words, "tab") ? "indent with spaces" : NULL;
     return pq_errors_add(b->errs, PQ_EINPUT, where, hint, "YAML: %s", words);
+}
+
+static int compare_duplicates(const void *left, const void *right)
+{
+    const duplicate *a = left, *b = right;
+    return (a->key->start > b->key->start) - (a->key->start < b->key->start);
+}
+
+static bool tell_duplicates(builder *b)
+{
+    qsort(b->duplicates, b->duplicate_count, sizeof *b->duplicates, compare_duplicates);
+    for (size_t i = 0; i < b->duplicate_count && i < MAX_DUPLICATES_TOLD; i++) {
+        PQ_AUTO_FREE char *where = where_of(b, b->duplicates[i].key);
+        (void)pq_errors_add(b->errs, PQ_EINPUT, where, "remove one of them",
+                            "this key was given before in the same mapping, on line %u", b->duplicates[i].first_line);
+    }
+    return false;
 }
 
 /* libfyaml ends silently at a NUL or a broken sequence, as if the input ended there. */
@@ -533,12 +588,14 @@ bool pq_yaml_parse(const char *name, const void *bytes, size_t length, pq_yaml *
         good = on_event(&b, event);
         fy_parser_event_free(parser, event);
     }
+    bool failed = length && fy_parser_get_stream_error(parser);
+    abandon_if_corrupt(&parser, diag);
     if (!good)
         return false;
-    if (length && (fy_parser_get_stream_error(parser) || b.depth))
+    if (failed || b.depth)
         return syntax_error(&b, diag);
-    if (b.duplicates)
-        return false;
+    if (b.duplicate_count)
+        return tell_duplicates(&b);
     *out = pq_steal(b.yaml);
     return true;
 }

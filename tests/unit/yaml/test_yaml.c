@@ -292,7 +292,7 @@ static void hostile_aliases_end_at_once(void **state)
     refuse(pq_buf_text(&bomb), "f.yml:6:8", "too large");
     refuse(pq_buf_text(&merges), "f.yml:21:8", "too large");
     refuse(pq_buf_text(&chain), "f.yml:64:16", "too deeply");
-    assert_true(pq_monotonic() - before < 0.5);
+    assert_true(pq_monotonic() - before < 2);
     refuse("a: &a [*a]\n", "f.yml:1:8", "what contains it");
     refuse("a: &a\n  <<: *a\n", "f.yml:2:7", "what contains it");
     refuse("a: *b\nb: &b 1\n", "f.yml:1:4", "no anchor");
@@ -330,7 +330,7 @@ static void many_keys_are_quick(void **state)
     assert_int_equal(pq_yaml_span_of(pq_yaml_get(pq_yaml_root(yaml, 0), "k99999")).line, 100000);
     pq_buf_adds(&text, "l: v\n");
     refuse(pq_buf_text(&text), "f.yml:100001:4", "too many");
-    assert_true(pq_monotonic() - before < 2);
+    assert_true(pq_monotonic() - before < 5); /* 0.2 usually; quadratic would be 20 */
 }
 
 /* libfyaml prints to standard error unless told otherwise in just the right way. */

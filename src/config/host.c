@@ -1,0 +1,162 @@
+#include "config/host.h"
+
+#include <string.h>
+
+#include "base/text.h"
+
+static bool valid_labels(const char *host)
+{
+    size_t length = strlen(host), label = 0;
+    if (length == 0 || length > 253)
+        return false;
+    for (size_t i = 0; i <= length; i++) {
+        if (host[i] == '.' || host[i] == '\0') {
+            if (label == 0 || label > 63 || host[i - 1] == '-' || host[i - label] == '-')
+                return false;
+            label = 0;
+            continue;
+        }
+        if (!pq_ascii_alnum(host[i]) && host[i] != '-')
+            return false;
+        label++;
+    }
+    return true;
+}
+
+static bool valid_address(const char *host)
+{
+    size_t length = strlen(host);
+    return length > 4 && host[length - 1] == ']' && strchr(host, ':') &&
+           strspn(host + 1, "0123456789abcdef:.") == length - 2;
+}
+
+char *pq_host_normal(const char *text)
+{
+    PQ_AUTO_FREE char *host = pq_strdup(text);
+    pq_ascii_lower_in_place(host);
+    bool address = *host == '[';
+    char *colon = strrchr(host, ':');
+    if (address && colon && strchr(colon, ']'))
+        colon = NULL;
+    uint64_t port = 0;
+    if (colon && (!pq_parse_number(colon + 1, 65535, &port) || port == 0 || colon[1] == '0'))
+        return NULL;
+    if (colon)
+        *colon = '\0';
+    if (address ? !valid_address(host) : !valid_labels(host))
+        return NULL;
+    if (!address && !colon && !strchr(host, '.') && !pq_streq(host, "localhost"))
+        return NULL;
+    return colon && port != 443 ? pq_asprintf("%s:%s", host, colon + 1) : pq_steal(host);
+}
+
+/* The name within an URL or a reference, or NULL. */
+static char *guess(const char *text)
+{
+    const char *from = strstr(text, "://");
+    from = from ? from + 3 : text;
+    size_t length = strcspn(from, "/?# \t");
+    PQ_AUTO_FREE char *middle = pq_strndup(from, length);
+    const char *at = strrchr(middle, '@');
+    PQ_AUTO_FREE char *host = pq_strdup(at ? at + 1 : middle);
+    size_t rest = strlen(host);
+    if (rest && host[rest - 1] == '.')
+        host[rest - 1] = '\0';
+    return pq_host_normal(host);
+}
+
+bool pq_host_parse(const char *text, char **out, const char **reason, char **right_form)
+{
+    *out = NULL;
+    *right_form = NULL;
+    const char *slash = strchr(text, '/');
+    if (strstr(text, "://"))
+        *reason = "has a scheme";
+    else if (strchr(text, '@'))
+        *reason = "has a user name";
+    else if (slash && slash[1] == '\0')
+        *reason = "ends in a slash";
+    else if (slash)
+        *reason = "has a path";
+    else
+        *reason = "is not a host name with an optional port";
+    char *host = slash ? NULL : pq_host_normal(text);
+    /* Docker Hub has one name in references, whatever its servers are called. */
+    bool hub_alias = host && (pq_streq(host, "index.docker.io") || pq_streq(host, "registry-1.docker.io"));
+    if (host && !hub_alias) {
+        *out = host;
+        return true;
+    }
+    free(host);
+    if (hub_alias)
+        *reason = "is not the name that Docker Hub has in image references";
+    *right_form = guess(text);
+    if (hub_alias || pq_streq(*right_form, "index.docker.io") || pq_streq(*right_form, "registry-1.docker.io")) {
+        free(*right_form);
+        *right_form = pq_strdup("docker.io");
+    }
+    return false;
+}
+
+/* Partitions whose registries do not live under amazonaws.com. */
+static const struct {
+    const char *region_begins, *suffix, *dual_stack;
+} partitions[] = {
+    {"cn-", "amazonaws.com.cn", "on.amazonwebservices.com.cn"},
+    {"eusc-", "amazonaws.eu", "amazonaws.eu"},
+    {"us-iso-", "c2s.ic.gov", "c2s.ic.gov"},
+    {"us-isob-", "sc2s.sgov.gov", "sc2s.sgov.gov"},
+    {"eu-isoe-", "cloud.adc-e.uk", "cloud.adc-e.uk"},
+    {"us-isof-", "csp.hci.ic.gov", "csp.hci.ic.gov"},
+};
+
+const char *pq_ecr_suffix(const char *region, bool dual_stack)
+{
+    for (size_t i = 0; i < sizeof partitions / sizeof *partitions; i++)
+        if (pq_starts_with(region, partitions[i].region_begins))
+            return dual_stack ? partitions[i].dual_stack : partitions[i].suffix;
+    return dual_stack ? "on.aws" : "amazonaws.com";
+}
+
+static bool take(const char **at, const char *word)
+{
+    if (!pq_starts_with(*at, word))
+        return false;
+    *at += strlen(word);
+    return true;
+}
+
+bool pq_ecr_host_parse(const char *host, pq_ecr_host *out)
+{
+    static const char *const suffixes[] = {
+        "amazonaws.com", "amazonaws.com.cn", "amazonaws.eu",   "on.aws",        "on.amazonwebservices.com.cn",
+        "sc2s.sgov.gov", "c2s.ic.gov",       "cloud.adc-e.uk", "csp.hci.ic.gov"};
+    *out = (pq_ecr_host){0};
+    if (strspn(host, "0123456789") != 12)
+        return false;
+    const char *at = host + 12;
+    if (!take(&at, ".dkr.ecr") && !take(&at, ".dkr-ecr"))
+        return false;
+    bool fips = take(&at, "-fips");
+    if (!take(&at, ".") || !pq_ascii_alnum(*at))
+        return false;
+    size_t region = strspn(at, "abcdefghijklmnopqrstuvwxyz0123456789-_");
+    if (at[region] != '.')
+        return false;
+    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++)
+        if (pq_streq(at + region + 1, suffixes[i])) {
+            memcpy(out->account, host, 12);
+            out->region = pq_strndup(at, region);
+            out->suffix = suffixes[i];
+            out->fips = fips;
+            out->dual_stack = pq_starts_with(suffixes[i], "on.");
+            return true;
+        }
+    return false;
+}
+
+void pq_ecr_host_clear(pq_ecr_host *host)
+{
+    free(host->region);
+    *host = (pq_ecr_host){0};
+}

@@ -1,0 +1,30 @@
+/* Host names of registries, and what the names of Amazon's tell. */
+#pragma once
+
+#include "base/error.h"
+
+/* `host[:port]` as registries are compared: lower case, `:443` dropped. Owned; NULL when the text is not such a name.
+ * A name without a dot needs a port or must be `localhost`, or else docker reads it as the first part of a repository
+ * (distribution/reference). IPv6 addresses stand in brackets. */
+char *pq_host_normal(const char *text) PQ_MUST_USE;
+/* The same, but with a reason (borrowed, "… has a scheme") and, where it can be guessed, the right form (owned, else
+ * NULL) when it is not such a name. What stands before an `@` is never in it. */
+bool pq_host_parse(const char *text, char **out, const char **reason, char **right_form) PQ_MUST_USE;
+
+/* A private registry of Amazon ECR. */
+typedef struct pq_ecr_host {
+    char account[13];
+    char *region;       /* owned */
+    const char *suffix; /* "amazonaws.com", "on.aws", … */
+    bool fips;          /* the name has `ecr-fips` */
+    bool dual_stack;    /* the name ends in `on.…` */
+} pq_ecr_host;
+
+#define PQ_AUTO_ECR_HOST PQ_CLEANUP(pq_ecr_host_clear) pq_ecr_host
+
+/* Reads a normal host name by the anchored pattern of amazon-ecr-credential-helper (ecr-login, api/client.go): 12
+ * digits, `.dkr`, `.` or `-`, `ecr` or `ecr-fips`, region, one of Amazon's suffixes. */
+bool pq_ecr_host_parse(const char *host, pq_ecr_host *out) PQ_MUST_USE;
+void pq_ecr_host_clear(pq_ecr_host *host);
+/* The suffix under which registries of a region live, by the partitions of botocore (data/partitions.json). */
+const char *pq_ecr_suffix(const char *region, bool dual_stack);
