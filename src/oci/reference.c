@@ -178,6 +178,8 @@ static bool names_registry(const char *text, size_t length)
 
 bool pq_reference_parse(const char *text, pq_reference *out, pq_error *err)
 {
+    if (!*text)
+        return pq_fail(err, PQ_EINPUT, NULL, NULL, "empty image reference");
     if (is_image_id(text))
         return pq_fail(err, PQ_EINPUT, NULL, "name the repository", "64 hex digits are an image id, not a reference");
     const char *slash = strchr(text, '/'), *rest = text;

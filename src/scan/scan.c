@@ -24,7 +24,10 @@ static void use_clear(pq_image_use *use)
 {
     free(use->image);
     free(use->file);
+    free(use->owner);
     free(use->service);
+    free(use->splice.before);
+    free(use->splice.after);
     pq_reference_clear(&use->reference);
 }
 
@@ -32,6 +35,7 @@ static void unresolved_clear(pq_unresolved *entry)
 {
     free(entry->text);
     free(entry->file);
+    free(entry->owner);
     free(entry->service);
     free(entry->reason);
 }
@@ -107,6 +111,7 @@ void pq_scan_add_image(pq_scan *scan, const pq_image_site *site, const char *ima
     *new_use(scan) = (pq_image_use){
         .image = pq_strdup(image),
         .file = pq_strdup(site->file),
+        .owner = pq_strdup(site->owner ? site->owner : site->file),
         .line = site->line,
         .kind = site->kind,
         .service = pq_strdup(site->service),
@@ -114,6 +119,9 @@ void pq_scan_add_image(pq_scan *scan, const pq_image_site *site, const char *ima
         .has_build = site->has_build,
         .splice = site->splice,
     };
+    pq_splice *splice = &scan->uses[scan->use_count - 1].splice;
+    splice->before = pq_strdup(splice->before);
+    splice->after = pq_strdup(splice->after);
     reference = (pq_reference){0};
 }
 
@@ -122,6 +130,7 @@ void pq_scan_add_unresolved(pq_scan *scan, const pq_image_site *site, const char
     *new_unresolved(scan) = (pq_unresolved){
         .text = pq_printable(text),
         .file = pq_strdup(site->file),
+        .owner = pq_strdup(site->owner ? site->owner : site->file),
         .line = site->line,
         .kind = site->kind,
         .service = pq_strdup(site->service),

@@ -17,16 +17,20 @@ typedef enum pq_image_kind {
 /* As in `images --json`: "from", "copy-from", … */
 const char *pq_image_kind_name(pq_image_kind kind);
 
-/* Where a Compose file's image scalar stands, so that it can be replaced. */
+/* How a service's image is replaced in its Compose file without touching anything else: bytes [start, end) of the file
+ * `owner` become `before`, the new reference, `after`. One that comes by an anchor, a merge or `extends` is set in the
+ * service itself: then the bytes are an alias, or none at all. */
 typedef struct pq_splice {
-    bool possible; /* bytes [start, end) of `file` are this service's own scalar and nobody else's */
-    bool shared;   /* it came by an anchor, a merge, `extends` or `include`: pin in the service itself instead */
+    bool possible;
+    bool shared; /* the image is not this service's own scalar */
     size_t start, end;
+    char *before, *after;
 } pq_splice;
 
 typedef struct pq_image_use {
     char *image; /* the reference as written, after expansion */
-    char *file;  /* path as the scan was given it, always UTF-8: other bytes stand as \xNN */
+    char *file;  /* where it is written; always UTF-8: other bytes of a path stand as \xNN */
+    char *owner; /* the file that was scanned: another one when the image came by `extends` or `include` */
     unsigned line;
     pq_image_kind kind;
     char *service;          /* of a Compose file, else NULL */
@@ -37,7 +41,7 @@ typedef struct pq_image_use {
 
 typedef struct pq_unresolved {
     char *text; /* as written, printable */
-    char *file;
+    char *file, *owner;
     unsigned line;
     pq_image_kind kind;
     char *service; /* NULL outside Compose */
@@ -85,6 +89,7 @@ void pq_scan_append(pq_scan *to, pq_scan *from);
 /* What is said of a use before its image is known; all are borrowed. */
 typedef struct pq_image_site {
     const char *file;
+    const char *owner; /* NULL: the same */
     unsigned line;
     pq_image_kind kind;
     const char *service;

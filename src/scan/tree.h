@@ -1,0 +1,22 @@
+/* A whole tree, or one file: which files count, in which order, and what stands in them. */
+#pragma once
+
+#include "base/file.h"
+#include "scan/compose.h"
+#include "scan/scan.h"
+
+typedef enum pq_scan_file { PQ_SCAN_NOTHING = 0, PQ_SCAN_DOCKERFILE, PQ_SCAN_COMPOSE } pq_scan_file;
+
+/* What a file of that name in a tree is: Dockerfile, Dockerfile.* (not *.dockerignore), *.Dockerfile, Containerfile;
+ * docker-compose.y[a]ml, compose.y[a]ml. */
+pq_scan_file pq_scan_kind_of(const char *name);
+
+/* Adds all that the files of a tree refer to, files in byte order of their path, and all errors. Names in results are
+ * relative to the tree. Left out: `.git`, `node_modules`, `*.disabled`, folders that hold a `.git` (other work trees),
+ * symbolic links to folders, and what is no regular file. Reads never leave the tree. */
+void pq_scan_tree(const pq_tree *tree, const pq_scan_options *options, pq_scan *scan);
+/* One file of a tree, whatever its name: Compose if it ends in .yml or .yaml, else a Dockerfile. */
+void pq_scan_one(const pq_tree *tree, const char *relative, const pq_scan_options *options, pq_scan *scan);
+/* What a user names: a folder is scanned as a tree; a file by itself, named as `path` says. What a Compose file refers
+ * to beside it is read within its folder. */
+void pq_scan_path(const char *path, const pq_scan_options *options, pq_scan *scan);
