@@ -272,7 +272,7 @@ static void read_service(reader *in, const char *service, pq_yaml_node node)
     if (from.found) {
         pq_image_site site = site_at(in, from.file, from.image.value, service);
         site.has_build = from.has_build;
-        site.splice = in->parent ? (pq_splice){.shared = true}
+        site.splice = in->parent ? (pq_image_span){.shared = true}
                                  : pq_composefile_splice(in->file, service, from.inherited ? NULL : &from.image);
         PQ_AUTO_FREE char *image = NULL;
         if (pq_compose_text(from.file->name, from.image.value, &site, &in->vars, &image, in->scan))

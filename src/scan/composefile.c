@@ -88,11 +88,11 @@ static long indent_before(const char *bytes, size_t at)
 }
 
 /* A new first key of the service. */
-static pq_splice insert_into(const pq_composefile *file, pq_yaml_node service)
+static pq_image_span insert_into(const pq_composefile *file, pq_yaml_node service)
 {
     const char *bytes = pq_buf_text(&file->bytes);
     size_t start = pq_yaml_span_of(service).start;
-    pq_splice out = {.shared = true, .start = start, .end = start};
+    pq_image_span out = {.shared = true, .start = start, .end = start};
     if (start >= file->bytes.length)
         return out;
     if (bytes[start] == '{') {
@@ -113,10 +113,10 @@ static pq_splice insert_into(const pq_composefile *file, pq_yaml_node service)
     return out;
 }
 
-static pq_splice replace_span(const pq_composefile *file, pq_yaml_span span, const char *before, const char *after)
+static pq_image_span replace_span(const pq_composefile *file, pq_yaml_span span, const char *before, const char *after)
 {
     const char *bytes = pq_buf_text(&file->bytes);
-    pq_splice out = {.start = span.start, .end = span.end};
+    pq_image_span out = {.start = span.start, .end = span.end};
     out.possible = span.start < span.end && span.end <= file->bytes.length &&
                    !memchr(bytes + span.start, '\n', span.end - span.start);
     out.before = pq_strdup(before);
@@ -124,34 +124,34 @@ static pq_splice replace_span(const pq_composefile *file, pq_yaml_span span, con
     return out;
 }
 
-pq_splice pq_composefile_splice(const pq_composefile *file, const char *service, const pq_yaml_entry *image)
+pq_image_span pq_composefile_splice(const pq_composefile *file, const char *service, const pq_yaml_entry *image)
 {
     const char *bytes = pq_buf_text(&file->bytes);
     pq_yaml_node node = pq_composefile_service(file, service);
     if (pq_yaml_count(file->yaml) != 1 || pq_yaml_kind_of(node) != PQ_YAML_MAPPING)
-        return (pq_splice){.shared = image == NULL || pq_yaml_is_shared(image->value)};
+        return (pq_image_span){.shared = image == NULL || pq_yaml_is_shared(image->value)};
     if (pq_yaml_is_shared(node)) { /* `service: *anchor` becomes a mapping that merges the anchor's */
         pq_yaml_span use = pq_yaml_use_of(node);
         if (use.start >= use.end || use.end > file->bytes.length || bytes[use.start] != '*')
-            return (pq_splice){.shared = true};
+            return (pq_image_span){.shared = true};
         PQ_AUTO_FREE char *before = pq_asprintf("{<<: %.*s, image: ", (int)(use.end - use.start), bytes + use.start);
-        pq_splice out = replace_span(file, use, before, "}");
+        pq_image_span out = replace_span(file, use, before, "}");
         out.shared = true;
         return out;
     }
     pq_yaml_entry own;
     if (!image && pq_yaml_find(node, "image", &own) && !own.merged)
-        return (pq_splice){.shared = true}; /* an empty one: a second key of that name would not be read */
+        return (pq_image_span){.shared = true}; /* an empty one: a second key of that name would not be read */
     if (!image || image->merged)
         return insert_into(file, node);
     if (pq_yaml_is_shared(image->value)) { /* `image: *anchor` */
-        pq_splice out = replace_span(file, pq_yaml_use_of(image->value), "", "");
+        pq_image_span out = replace_span(file, pq_yaml_use_of(image->value), "", "");
         out.possible = out.possible && bytes[out.start] == '*';
         out.shared = true;
         return out;
     }
     pq_yaml_span span = pq_yaml_span_of(image->value);
-    pq_splice out = replace_span(file, span, "", "");
+    pq_image_span out = replace_span(file, span, "", "");
     out.possible = out.possible && span.exact;
     return out;
 }

@@ -25,4 +25,4 @@ bool pq_composefile_find(const pq_composefile *file, const char *service, const 
 unsigned pq_composefile_line(const pq_composefile *file, pq_yaml_node node);
 /* How an image can be set in a service of the file; `image` is the service's own entry or NULL. The strings of the
  * result are owned. */
-pq_splice pq_composefile_splice(const pq_composefile *file, const char *service, const pq_yaml_entry *image);
+pq_image_span pq_composefile_splice(const pq_composefile *file, const char *service, const pq_yaml_entry *image);

@@ -119,7 +119,7 @@ void pq_scan_add_image(pq_scan *scan, const pq_image_site *site, const char *ima
         .has_build = site->has_build,
         .splice = site->splice,
     };
-    pq_splice *splice = &scan->uses[scan->use_count - 1].splice;
+    pq_image_span *splice = &scan->uses[scan->use_count - 1].splice;
     splice->before = pq_strdup(splice->before);
     splice->after = pq_strdup(splice->after);
     reference = (pq_reference){0};

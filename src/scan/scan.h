@@ -20,12 +20,12 @@ const char *pq_image_kind_name(pq_image_kind kind);
 /* How a service's image is replaced in its Compose file without touching anything else: bytes [start, end) of the file
  * `owner` become `before`, the new reference, `after`. One that comes by an anchor, a merge or `extends` is set in the
  * service itself: then the bytes are an alias, or none at all. */
-typedef struct pq_splice {
+typedef struct pq_image_span {
     bool possible;
     bool shared; /* the image is not this service's own scalar */
     size_t start, end;
     char *before, *after;
-} pq_splice;
+} pq_image_span;
 
 typedef struct pq_image_use {
     char *image; /* the reference as written, after expansion */

@@ -28,7 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     PQ_AUTO_SCAN scan = {0};
     pq_compose_scan("c.yml", (const char *)data, size, &loader, &options, &scan);
     for (size_t i = 0; i < scan.use_count; i++) {
-        const pq_splice *splice = &scan.uses[i].splice;
+        const pq_image_span *splice = &scan.uses[i].splice;
         if (splice->possible && (splice->start > splice->end || splice->end > size || !splice->before))
             abort();
     }

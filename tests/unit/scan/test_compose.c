@@ -206,7 +206,7 @@ static void splices_pin_each_service_in_itself(void **state)
     PQ_AUTO_BUF out = PQ_BUF(4096);
     size_t at = 0;
     for (size_t i = 0; i < scan.use_count; i++) { /* services, and so their splices, are in order */
-        const pq_splice *splice = &scan.uses[i].splice;
+        const pq_image_span *splice = &scan.uses[i].splice;
         assert_true(splice->possible);
         assert_int_equal(splice->shared, i != 0);
         pq_buf_add(&out, text + at, splice->start - at);
