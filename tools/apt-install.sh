@@ -29,6 +29,7 @@ packages_for() {
         ;;
     interop)
         packages_for test
+        echo python3-pip
         ;;
     *)
         echo "apt-install.sh: no such purpose: $1" >&2
@@ -74,13 +75,19 @@ else
     exit 1
 fi
 echo "Installing with apt:$missing" >&2
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+# Its many lines are shown only when it fails.
 apt() {
-    $as_root DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o Dpkg::Use-Pty=0 "$@" </dev/null >&2
+    $as_root DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o Dpkg::Use-Pty=0 "$@" </dev/null >"$log" 2>&1
 }
 # Lists that are fresh enough need no update; where they are missing or stale, installing fails.
 # shellcheck disable=SC2086
 apt install --no-install-recommends $missing && exit 0
-echo "Again, with new package lists:" >&2
-apt update
+echo "Not there yet; once more with new package lists" >&2
 # shellcheck disable=SC2086
-apt install --no-install-recommends $missing
+if ! apt update || ! apt install --no-install-recommends $missing; then
+    cat "$log" >&2
+    echo "apt-get could not install:$missing" >&2
+    exit 1
+fi
