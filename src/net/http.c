@@ -286,7 +286,7 @@ static void set_trust(transfer *t)
      * used, and the directory goes on serving the rest. */
     (void)curl_easy_setopt(t->easy, CURLOPT_CAINFO, trust && trust->ca_file ? trust->ca_file : http->ca_file);
     (void)curl_easy_setopt(t->easy, CURLOPT_CAPATH, http->ca_dir);
-    if (trust && trust->client_cert) {
+    if (trust && trust->client_cert && t->keep_credentials) {
         (void)curl_easy_setopt(t->easy, CURLOPT_SSLCERT, trust->client_cert);
         (void)curl_easy_setopt(t->easy, CURLOPT_SSLKEY, trust->client_key);
     }
@@ -476,8 +476,13 @@ static bool follow_redirect(transfer *t)
         return false;
     }
     PQ_AUTO_FREE char *next = pq_url_resolve(t->url, location);
-    if (!next || (!pq_url_is_safe(next) && pq_url_is_safe(t->url))) {
+    if (!next || (pq_starts_with(t->url, "https://") && !pq_starts_with(next, "https://"))) {
         (void)pq_fail(&t->failure, PQ_EFAILED, NULL, NULL, "redirects to a place that is not https");
+        return false;
+    }
+    /* What listens there trusts whoever can reach it, and a server elsewhere cannot. */
+    if (pq_url_is_loopback(next) && !pq_url_is_loopback(t->url)) {
+        (void)pq_fail(&t->failure, PQ_EFAILED, NULL, NULL, "redirects to this machine, which is refused");
         return false;
     }
     if (!pq_url_same_origin(t->url, next))

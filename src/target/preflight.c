@@ -213,6 +213,11 @@ static void on_config(void *context, pq_http_answer *answer, pq_error *err)
     image_done(q->run, q->image, err);
 }
 
+static bool is_digest(const char *text)
+{
+    return text && pq_starts_with(text, "sha256:") && strlen(text) == 71;
+}
+
 static void on_manifest(void *context, pq_http_answer *answer, pq_error *err);
 
 static void take_index(question *q, const pq_manifest *index, pq_error *err)
@@ -243,7 +248,7 @@ static void on_manifest(void *context, pq_http_answer *answer, pq_error *err)
     const char *asked = strrchr(q->path, '/') + 1;
     const char *claimed = pq_http_header(answer, "Docker-Content-Digest");
     PQ_AUTO_MANIFEST manifest = {0};
-    if ((strchr(asked, ':') && strcmp(asked, digest) != 0) || (claimed && strcmp(claimed, digest) != 0)) {
+    if ((strchr(asked, ':') && strcmp(asked, digest) != 0) || (is_digest(claimed) && strcmp(claimed, digest) != 0)) {
         (void)pq_fail(err, PQ_EUNTRUSTED, image->pull, "somebody changes what the registry sends",
                       "the manifest has the digest %s, but %s was promised", digest,
                       strchr(asked, ':') ? asked : claimed);
@@ -278,11 +283,6 @@ static void on_manifest(void *context, pq_http_answer *answer, pq_error *err)
         ask(q->run, image, "HEAD", pq_asprintf("blobs/%s", manifest.layers[0].digest), on_layer);
     else
         image_done(q->run, image, err);
-}
-
-static bool is_digest(const char *text)
-{
-    return text && pq_starts_with(text, "sha256:") && strlen(text) == 71;
 }
 
 static void on_head(void *context, pq_http_answer *answer, pq_error *err)
