@@ -89,27 +89,41 @@ bool pq_build_prepare(const pq_build_options *options, pq_build *out, pq_error *
     return true;
 }
 
-/* REFERENCE=IMAGE for the engine: every reference by what it was resolved to, so that what is built is what was
- * checked. */
-static void list_bases(const pq_build_options *options, const pq_build *build, const pq_plan_image *image,
-                       pq_strings *out)
+static void add_base(const char *reference, const char *pinned, pq_strings *out)
 {
+    if (strcmp(pinned, reference) == 0)
+        return;
+    PQ_AUTO_FREE char *pair = pq_asprintf("%s=%s", reference, pinned);
+    (void)pq_strings_add_once(out, pair);
+}
+
+/* REFERENCE=IMAGE for the engine: every reference by what it was resolved to, so that what is built is what was
+ * checked. buildah looks for what FROM says as it is written, `$BASE` and not what that stands for. `pulls` gets those
+ * that come from a registry. */
+static void list_bases(const pq_build_options *options, const pq_build *build, const pq_plan_image *image,
+                       pq_strings *out, pq_strings *pulls)
+{
+    const pq_dockerfile *file = dockerfile_of(image);
     for (size_t i = 0; i < image->use_count; i++) {
         const pq_image_use *use = image->uses[i].use;
         PQ_AUTO_FREE char *pinned = NULL;
+        bool local = false;
         if (image->uses[i].built_here != PQ_PLAN_ELSEWHERE) {
             const pq_built_image *base = &build->images[image->uses[i].built_here];
-            pinned = base->local ? pq_strdup(base->local)
-                                 : pq_asprintf("%s/%s@%s", options->hub_host, base->repository, base->digest);
+            local = base->local != NULL;
+            pinned = local ? pq_strdup(base->local)
+                           : pq_asprintf("%s/%s@%s", options->hub_host, base->repository, base->digest);
         } else {
             const pq_checked_image *checked = pq_preflight_find(options->preflight, &use->reference);
             PQ_AUTO_FREE char *name = pq_reference_name(&use->reference);
             pinned = pq_asprintf("%s@%s", name, checked->digest);
         }
-        if (strcmp(pinned, use->image) == 0)
-            continue;
-        PQ_AUTO_FREE char *pair = pq_asprintf("%s=%s", use->image, pinned);
-        (void)pq_strings_add_once(out, pair);
+        if (!local)
+            (void)pq_strings_add_once(pulls, pinned);
+        add_base(use->image, pinned, out);
+        for (size_t j = 0; file && j < file->stage_count; j++)
+            if (pq_streq(file->stages[j].base, use->image))
+                add_base(file->stages[j].written, pinned, out);
     }
 }
 
@@ -136,8 +150,8 @@ static bool build_image(const pq_build_options *options, pq_build *build, size_t
     const pq_plan_image *image = &options->plan->images[at];
     pq_built_image *built = &build->images[at];
     const pq_dockerfile *file = dockerfile_of(image);
-    PQ_AUTO_STRINGS bases = {0};
-    list_bases(options, build, image, &bases);
+    PQ_AUTO_STRINGS bases = {0}, pulls = {0};
+    list_bases(options, build, image, &bases, &pulls);
     PQ_AUTO_BUILD_SECRETS secrets = {0};
     if (file && file->secrets.count && !pq_build_secrets_open(options->config, options->secrets, file, &secrets, err))
         return false;
@@ -153,6 +167,7 @@ static bool build_image(const pq_build_options *options, pq_build *build, size_t
         .tag = local,
         .arguments = &image->folder->arguments,
         .bases = &bases,
+        .pulls = &pulls,
         .secrets = &secrets.files,
         .log = log,
     };
