@@ -40,8 +40,7 @@ static bool is_built_here(const check *c, const pq_reference *reference)
 {
     const pq_config *config = &c->session.config;
     if (!config->hub.line || reference->digest || strcmp(reference->domain, config->hub.host.text) != 0 ||
-        (reference->tag && strcmp(reference->tag, "latest") != 0 &&
-         !pq_streq(reference->tag, c->revision.short_name)))
+        (reference->tag && strcmp(reference->tag, "latest") != 0 && !pq_streq(reference->tag, c->revision.short_name)))
         return false;
     size_t length = strlen(config->hub.factory.text);
     return strncmp(reference->path, config->hub.factory.text, length) == 0 && reference->path[length] == '/' &&

@@ -38,8 +38,8 @@ static char *host_of_url(const char *url)
 /* Below these, each name is another customer's, also where the public suffix list does not say so. */
 static bool is_tenant(const char *host)
 {
-    static const char *const shared[] = {".azurecr.io",      ".azurecr.cn", ".azurecr.us", ".amazonaws.com",
-                                         ".amazonaws.com.cn", ".on.aws",    ".pkg.dev",    ".gcr.io"};
+    static const char *const shared[] = {".azurecr.io",       ".azurecr.cn", ".azurecr.us", ".amazonaws.com",
+                                         ".amazonaws.com.cn", ".on.aws",     ".pkg.dev",    ".gcr.io"};
     for (size_t i = 0; i < sizeof shared / sizeof *shared; i++)
         if (pq_ends_with(host, shared[i]))
             return true;

@@ -6,8 +6,8 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/signals.h"
-#include "crypto/hash.h"
 #include "oci/manifest.h"
+#include "registry/transfer.h"
 
 const char *pq_image_status_name(pq_image_status status)
 {
@@ -239,14 +239,9 @@ static void on_manifest(void *context, pq_http_answer *answer, pq_error *err)
     pq_checked_image *image = q->image;
     if (!usable(q, answer, err))
         return;
-    PQ_AUTO_FREE char *digest = pq_sha256_digest(pq_buf_text(&answer->body), answer->body.length);
-    const char *asked = strrchr(q->path, '/') + 1;
-    const char *claimed = pq_http_header(answer, "Docker-Content-Digest");
+    PQ_AUTO_FREE char *digest = NULL;
     PQ_AUTO_MANIFEST manifest = {0};
-    if ((strchr(asked, ':') && strcmp(asked, digest) != 0) || (claimed && strcmp(claimed, digest) != 0)) {
-        (void)pq_fail(err, PQ_EUNTRUSTED, image->pull, "somebody changes what the registry sends",
-                      "the manifest has the digest %s, but %s was promised", digest,
-                      strchr(asked, ':') ? asked : claimed);
+    if (!pq_registry_prove_manifest(answer, strrchr(q->path, '/') + 1, image->pull, &digest, err)) {
         image_done(q->run, image, err);
         return;
     }
@@ -280,29 +275,16 @@ static void on_manifest(void *context, pq_http_answer *answer, pq_error *err)
         image_done(q->run, image, err);
 }
 
-static bool is_digest(const char *text)
-{
-    return text && pq_starts_with(text, "sha256:") && strlen(text) == 71;
-}
-
 static void on_head(void *context, pq_http_answer *answer, pq_error *err)
 {
     question *q = context;
-    const char *digest = pq_http_header(answer, "Docker-Content-Digest");
-    if (err->code == PQ_OK && (answer->status != 200 || !is_digest(digest))) {
-        /* A HEAD has no body to give a reason in, and some registries no digest. */
+    const char *reference = pq_reference_target(&q->image->reference);
+    bool good =
+        err->code == PQ_OK && pq_registry_head_digest(answer, reference, q->image->pull, &q->image->digest, err);
+    if (good && !q->image->digest)
         ask(q->run, q->image, "GET", pq_strdup(q->path), on_manifest);
-        return;
-    }
-    if (!usable(q, answer, err))
-        return;
-    const char *asked = q->image->reference.digest;
-    if (asked && strcmp(asked, digest) != 0)
-        (void)pq_fail(err, PQ_EUNTRUSTED, q->image->pull, "somebody changes what the registry sends",
-                      "the registry answers with the digest %s, not the one asked for", digest);
     else
-        q->image->digest = pq_strdup(digest);
-    image_done(q->run, q->image, err);
+        image_done(q->run, q->image, err);
 }
 
 static void start_image(run *r, pq_checked_image *image)
