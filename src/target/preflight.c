@@ -137,6 +137,22 @@ static pq_image_status status_of(const pq_error *err)
     }
 }
 
+static void copy_findings(const pq_checked_image *from, pq_checked_image *to)
+{
+    to->status = from->status;
+    to->size = from->size;
+    for (size_t i = 0; i < from->platforms.count; i++)
+        pq_strings_add(&to->platforms, from->platforms.at[i]);
+    if (from->error.code != PQ_OK)
+        (void)pq_fail(&to->error, from->error.code, to->pull, from->error.hint, "%s", from->error.message);
+}
+
+static void count_done(run *r)
+{
+    r->done++;
+    pq_progress("checking images: %zu of %zu", r->done, r->preflight->image_count);
+}
+
 static void image_done(run *r, pq_checked_image *image, pq_error *err)
 {
     if (err->code == PQ_OK) {
@@ -145,8 +161,35 @@ static void image_done(run *r, pq_checked_image *image, pq_error *err)
         image->status = status_of(err);
         pq_error_move(&image->error, err);
     }
-    r->done++;
-    pq_progress("checking images: %zu of %zu", r->done, r->preflight->image_count);
+    count_done(r);
+    size_t number = (size_t)(image - r->preflight->images) + 1;
+    for (size_t i = 0; image->leads && i < r->preflight->image_count; i++)
+        if (r->preflight->images[i].follows == number) {
+            copy_findings(image, &r->preflight->images[i]);
+            count_done(r);
+        }
+}
+
+/* Tags of one repository that stand for one manifest: it is looked into once. True when another image does it for this
+ * one. */
+static bool is_done_by_another(run *r, pq_checked_image *image)
+{
+    for (size_t i = 0; i < r->preflight->image_count; i++) {
+        const pq_checked_image *other = &r->preflight->images[i];
+        if (other == image || !other->leads || strcmp(other->digest, image->digest) != 0 ||
+            strcmp(other->reference.path, image->reference.path) != 0 ||
+            strcmp(other->reference.domain, image->reference.domain) != 0)
+            continue;
+        if (other->status == PQ_IMAGE_UNKNOWN) {
+            image->follows = i + 1;
+        } else {
+            copy_findings(other, image);
+            count_done(r);
+        }
+        return true;
+    }
+    image->leads = true;
+    return false;
 }
 
 /* Takes errors and refusals; true when the answer can be used. */
@@ -253,8 +296,11 @@ static void on_manifest(void *context, pq_http_answer *answer, pq_error *err)
         return;
     }
     bool first = !image->digest;
-    if (first)
+    if (first) {
         image->digest = pq_steal(digest);
+        if (is_done_by_another(q->run, image))
+            return;
+    }
     if (manifest.is_index) {
         if (first)
             take_index(q, &manifest, err);

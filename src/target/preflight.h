@@ -27,6 +27,8 @@ typedef struct pq_checked_image {
     pq_strings platforms; /* linux/amd64, … ; empty when not asked for */
     uint64_t size;        /* bytes as transferred, for the platform asked for; 0 when not asked for */
     pq_error error;
+    bool leads;     /* private: its manifest is being looked into */
+    size_t follows; /* private: 1 + index of the image with the same digest that is being looked into; 0 for none */
 } pq_checked_image;
 
 typedef struct pq_checked_registry {
