@@ -248,8 +248,13 @@ static bool open_tuf(run *r)
     }
     bool dry = pq_arguments_have(r->arguments, "dry-run");
     if (!pq_tuf_keys_folder(pq_arguments_value(r->arguments, "keys"), r->repo, &r->keys_folder, &err) ||
-        !pq_tuf_open(r->repo, r->keys_folder, !dry, &r->tuf, &err))
+        !pq_tuf_open(r->repo, r->keys_folder, !dry, &r->tuf, &err)) {
+        if (!pq_path_exists(r->repo)) {
+            PQ_AUTO_FREE char *hint = pq_asprintf("`pratique tuf init %s` makes one", r->repo);
+            (void)pq_fail(&err, PQ_EUSAGE, r->repo, hint, "there is no TUF repository");
+        }
         return fail(r, &err);
+    }
     if (!r->version)
         r->version = pq_targets_next_version(pq_tuf_current(r->tuf));
     else if (!pq_targets_check_version(pq_tuf_current(r->tuf), r->version, &err))
@@ -310,6 +315,11 @@ static bool preflight(run *r)
         add_uses(r, r->plan.images[i].uses, r->plan.images[i].use_count);
     for (size_t i = 0; i < r->plan.app_count; i++)
         add_uses(r, r->plan.apps[i].uses, r->plan.apps[i].use_count);
+    PQ_AUTO_STRINGS hosts = {0};
+    pq_preflight_hosts(&r->preflight, &hosts);
+    (void)pq_strings_add_once(&hosts, r->hub_host);
+    if (!pq_auth_check_hosts(r->session.auth, &hosts, &r->cli->errors))
+        return false;
     pq_preflight_options options = {.registry = r->session.registry, .platform = &r->platform};
     if (pq_preflight_run(&r->preflight, &options) == 0)
         return true;

@@ -53,6 +53,12 @@ void pq_preflight_add_host(pq_preflight *preflight, const char *host)
     preflight->registries[preflight->registry_count++] = (pq_checked_registry){.host = pq_strdup(host)};
 }
 
+void pq_preflight_hosts(const pq_preflight *preflight, pq_strings *out)
+{
+    for (size_t i = 0; i < preflight->registry_count; i++)
+        pq_strings_add(out, preflight->registries[i].host);
+}
+
 static size_t find_image(const pq_preflight *preflight, const char *pull)
 {
     size_t i = 0;

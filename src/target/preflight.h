@@ -59,6 +59,8 @@ void pq_preflight_clear(pq_preflight *preflight);
 void pq_preflight_add_host(pq_preflight *preflight, const char *host);
 /* Adds an image (and its host) unless it is there. `built_here`: not asked for. Returns its index. */
 size_t pq_preflight_add_image(pq_preflight *preflight, const pq_reference *reference, bool built_here);
+/* The hosts that will be asked. */
+void pq_preflight_hosts(const pq_preflight *preflight, pq_strings *out);
 /* Asks. Every failure is kept where it belongs and counted; the return value is their number. */
 size_t pq_preflight_run(pq_preflight *preflight, const pq_preflight_options *options);
 /* Copies of all failures for the list of errors: each registry's, and each image's whose registry let us in. */

@@ -75,6 +75,25 @@ static void whatever_a_build_sees_changes_the_tag(void **state)
     free(last);
 }
 
+/* Two clones of one revision differ in their .git and, by their umask, in permissions. */
+static void clones_of_one_revision_agree(void **state)
+{
+    const char *root = *state;
+    pq_folder_put(root, "a/Dockerfile", "FROM x\n");
+    pq_folder_put(root, "a/file", "1");
+    PQ_AUTO_FREE char *first = tag_of(root);
+    PQ_AUTO_FREE char *file = pq_path_join(root, "a/file");
+    assert_int_equal(chmod(file, 0600), 0);
+    pq_folder_put(root, "a/.git/index", "x");
+    pq_folder_put(root, "a/sub/.git", "gitdir: elsewhere");
+    PQ_AUTO_FREE char *sub = pq_path_join(root, "a/sub/.git");
+    assert_int_equal(unlink(sub), 0);
+    PQ_AUTO_FREE char *folder = pq_path_join(root, "a/sub");
+    assert_int_equal(rmdir(folder), 0);
+    PQ_AUTO_FREE char *second = tag_of(root);
+    assert_string_equal(first, second);
+}
+
 static void moving_bytes_between_names_changes_the_tag(void **state)
 {
     const char *root = *state;
@@ -100,6 +119,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(whatever_a_build_sees_changes_the_tag, pq_folder_make, clear_lists),
+        cmocka_unit_test_setup_teardown(clones_of_one_revision_agree, pq_folder_make, clear_lists),
         cmocka_unit_test_setup_teardown(moving_bytes_between_names_changes_the_tag, pq_folder_make, clear_lists),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
