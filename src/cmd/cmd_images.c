@@ -58,11 +58,9 @@ static void images(pq_cli *cli, const pq_arguments *arguments)
     if (!paths.count)
         pq_strings_add(&paths, ".");
     bool good = pq_scan_arguments_read(cli, arguments, &how);
-    if (pq_session_read_config(&session, cli, &paths, false) && good) {
-        pq_scan_arguments_define(&how, &session.config);
+    if (pq_session_read_config(&session, cli, &paths, false) && good)
         for (size_t i = 0; i < paths.count; i++)
             pq_scan_path(paths.at[i], &how.options, &scan);
-    }
     report(cli, &session, &scan);
     pq_errors_append(&cli->errors, &scan.errors);
 }

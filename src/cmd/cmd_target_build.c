@@ -391,6 +391,17 @@ static bool choose_logs(run *r)
     return pq_make_temp_dir("pratique-logs-", &r->logs, &err) || fail(r, &err);
 }
 
+/* Whether an app of each folder can be made, before anything is built or pushed: that it holds no secret, above all. */
+static bool rehearse(run *r)
+{
+    PQ_AUTO_ERROR err = {0};
+    PQ_AUTO_PUBLICATION rehearsal = {0};
+    if (!pq_guard_open(&r->guard, &r->session.config, r->session.secrets, r->session.hub_secret, &err))
+        return fail(r, &err);
+    pq_build_options options = options_of(r);
+    return pq_publication_make(&options, NULL, &rehearsal, &r->cli->errors);
+}
+
 /* Builds, pushes, publishes; the Target comes after. */
 static bool produce(run *r)
 {
@@ -400,11 +411,9 @@ static bool produce(run *r)
         return false;
     options.logs = r->logs;
     if (!pq_build_run(&options, &r->build, &err) || !pq_build_push(&options, &r->build, &err)) {
-        r->keep_logs = true;
+        r->keep_logs = err.code != PQ_EINTERRUPTED;
         return fail(r, &err);
     }
-    if (!pq_guard_open(&r->guard, &r->session.config, r->session.secrets, r->session.hub_secret, &err))
-        return fail(r, &err);
     if (!pq_publication_make(&options, &r->build, &r->publication, &r->cli->errors))
         return false;
     PQ_AUTO_FREE char *label = pq_asprintf("app-%llu_%s", (unsigned long long)r->version, r->revision.short_name);
@@ -557,7 +566,7 @@ static void run_build(run *r)
     }
     if (!pq_session_open_secrets(&r->session, r->cli) || !open_tuf(r) || !make_plan(r) || !connect(r))
         return;
-    if (!preflight(r) || !ask_hub(r))
+    if (!rehearse(r) || !preflight(r) || !ask_hub(r))
         return;
     if (pq_arguments_have(r->arguments, "dry-run")) {
         report_dry_run(r);
