@@ -8,7 +8,7 @@ packages_for() {
     case $1 in
     build)
         echo build-essential meson ninja-build pkg-config python3 \
-            libcurl4-openssl-dev libssl-dev libjansson-dev libfyaml-dev libsqlite3-dev libarchive-dev libexpat1-dev \
+            libcurl4-openssl-dev libssl-dev libjansson-dev libfyaml-dev libsqlite3-dev libarchive-dev \
             libpsl-dev libcmocka-dev
         ;;
     demo)

@@ -1,7 +1,10 @@
 #include "target/build.h"
 
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/limits.h"
 #include "base/log.h"
 #include "registry/transfer.h"
 #include "target/build_secrets.h"
@@ -42,6 +45,37 @@ static bool list_inputs(const pq_build_options *options, const pq_build *build, 
     return true;
 }
 
+/* Whether the Dockerfile speaks of .git: only then is it part of the context, for it changes with every clone and
+ * commit, and an image would be built anew each time. */
+static bool speaks_of_git(const pq_build_options *options, const pq_plan_image *image)
+{
+    PQ_AUTO_ERROR err = {0};
+    PQ_AUTO_BUF bytes = PQ_BUF(PQ_MAX_TREE_FILE);
+    if (!pq_tree_read(options->tree, image->folder->dockerfile, &bytes, &err))
+        return false;
+    for (const char *at = pq_buf_text(&bytes); (at = strstr(at, ".git")); at += 4)
+        if (!pq_ascii_alnum(at[4]) && at[4] != '-' && at[4] != '.')
+            return true;
+    return false;
+}
+
+/* The context's own .containerignore or .dockerignore, with .git behind it. */
+static bool write_ignore(const pq_build_options *options, const pq_plan_image *image, const char *path, pq_error *err)
+{
+    static const char *const names[] = {".containerignore", ".dockerignore"};
+    PQ_AUTO_BUF bytes = PQ_BUF(2 * PQ_MAX_TREE_FILE);
+    bool found = false;
+    for (size_t i = 0; i < sizeof names / sizeof *names && !found; i++) {
+        PQ_AUTO_FREE char *name = pq_path_join(image->folder->context, names[i]);
+        found = pq_tree_read(options->tree, name, &bytes, err);
+        if (!found && err->code != PQ_ENOTFOUND)
+            return false;
+        pq_error_clear(err);
+    }
+    pq_buf_adds(&bytes, "\n.git\n**/.git\n");
+    return pq_write_file(path, 0600, bytes.data, bytes.length, err);
+}
+
 static bool prepare_image(const pq_build_options *options, pq_build *build, size_t at, pq_error *err)
 {
     const pq_plan_image *image = &options->plan->images[at];
@@ -60,6 +94,7 @@ static bool prepare_image(const pq_build_options *options, pq_build *build, size
         .arguments = &image->folder->arguments,
         .bases = &bases,
         .secrets = with_secrets ? &file->secrets : &none,
+        .with_git = speaks_of_git(options, image),
     };
     built->repository = pq_asprintf("%s/%s", options->factory, image->folder->name);
     if (!pq_inputs_tag(options->tree, &inputs, &built->tag, err))
@@ -158,8 +193,15 @@ static bool build_image(const pq_build_options *options, pq_build *build, size_t
     PQ_AUTO_FREE char *platform = pq_platform_string(options->platform);
     PQ_AUTO_FREE char *local = pq_asprintf("localhost/pratique/%s:%s", built->repository, built->tag);
     PQ_AUTO_FREE char *log = pq_asprintf("%s/%s.log", options->logs, image->folder->name);
+    PQ_AUTO_FREE char *ignore = pq_path_join(pq_helper_server_folder(server), "ignore");
+    bool with_git = speaks_of_git(options, image);
+    if (!with_git && !write_ignore(options, image, ignore, err))
+        return false;
+    if (unlink(log) != 0 && errno != ENOENT)
+        return pq_fail_errno(err, log, "cannot remove the log of the last time");
     pq_engine_build job = {
         .name = image->folder->name,
+        .ignore = with_git ? NULL : ignore,
         .root = options->root,
         .dockerfile = image->folder->dockerfile,
         .context = image->folder->context,

@@ -78,6 +78,21 @@ class Factory:
 
     # Beginnings.
 
+    @classmethod
+    def ready(cls, session: Session, lab: Lab, **how: Any) -> "Factory":
+        """With its secrets and an empty TUF repository: a copy of what the commands made for the first one, since keys
+        that are sealed by a passphrase take their time."""
+        factory = cls(session, lab, **how)
+        made = session.folder / "template"
+        if made.is_dir():
+            shutil.copytree(made / "home", factory.place.home, dirs_exist_ok=True)
+            shutil.copytree(made / "tuf", factory.tuf)
+        else:
+            factory.give_secrets().init()
+            shutil.copytree(factory.place.home, made / "home")
+            shutil.copytree(factory.tuf, made / "tuf")
+        return factory
+
     def give_secrets(self) -> "Factory":
         given = self.lab.secrets_directory
         names = ("aws_creds", "azprincipal", "ghcr_creds", "hub_creds")
@@ -161,9 +176,11 @@ class Factory:
         return {p.parent.relative_to(folder).as_posix() for p in folder.rglob("_manifests")}
 
     def published(self) -> dict[str, str]:
-        """All that others can see: every file of the hub and of the TUF repository, by its hash."""
-        found = {f"hub/{n}": digest(c) for n, c in files_below(self.hub_storage()).items()}
-        return found | {f"tuf/{n}": digest(c) for n, c in files_below(self.tuf).items()}
+        """All that others can see: every file of the hub and of the TUF repository, by its hash. docker-registry leaves
+        an empty upload's hash behind when the upload is cancelled."""
+        hub = {n: c for n, c in files_below(self.hub_storage()).items() if "/_uploads/" not in n}
+        tuf = {n: c for n, c in files_below(self.tuf).items() if n != ".lock"}
+        return {f"{place}/{n}": digest(c) for place, all in (("hub", hub), ("tuf", tuf)) for n, c in all.items()}
 
     def uploads(self) -> list[str]:
         """Requests that would change the hub, since the log was cleared."""

@@ -1,27 +1,10 @@
 #include "pq_cmocka.h"
+#include "pq_folder.h"
 
 #include <string.h>
 #include <unistd.h>
 
 #include "scan/tree.h"
-
-static int make_folder(void **state)
-{
-    pq_error err = {0};
-    char *folder = NULL;
-    if (!pq_make_temp_dir("pq-test-", &folder, &err))
-        return -1;
-    *state = folder;
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    pq_error err = {0};
-    bool good = pq_remove_tree(*state, &err);
-    free(*state);
-    return good ? 0 : -1;
-}
 
 static void write_file(const char *root, const char *name, const char *text)
 {
@@ -161,10 +144,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_that_count),
-        cmocka_unit_test_setup_teardown(a_tree_in_order_without_what_is_skipped, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(the_root_may_be_a_work_tree, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(a_single_file_of_any_name, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(an_unreadable_folder_is_told, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(a_tree_in_order_without_what_is_skipped, pq_folder_make, pq_folder_remove),
+        cmocka_unit_test_setup_teardown(the_root_may_be_a_work_tree, pq_folder_make, pq_folder_remove),
+        cmocka_unit_test_setup_teardown(a_single_file_of_any_name, pq_folder_make, pq_folder_remove),
+        cmocka_unit_test_setup_teardown(an_unreadable_folder_is_told, pq_folder_make, pq_folder_remove),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,37 +1,11 @@
 #include "pq_cmocka.h"
+#include "pq_folder.h"
 
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "target/inputs.h"
-
-static int make_folder(void **state)
-{
-    pq_error err = {0};
-    char *folder = NULL;
-    if (!pq_make_temp_dir("pq-test-", &folder, &err))
-        return -1;
-    *state = folder;
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    pq_error err = {0};
-    bool good = pq_remove_tree(*state, &err);
-    free(*state);
-    return good ? 0 : -1;
-}
-
-static void put(const char *root, const char *name, const char *text)
-{
-    pq_error err = {0};
-    PQ_AUTO_FREE char *path = pq_path_join(root, name);
-    PQ_AUTO_FREE char *folder = pq_path_dirname(path);
-    assert_true(pq_make_dirs(folder, 0755, &err));
-    assert_true(pq_write_file(path, 0644, text, strlen(text), &err));
-}
 
 static pq_strings arguments, bases, secrets;
 static const char *platform = "linux/amd64";
@@ -65,19 +39,19 @@ static void expect_change(const char *root, char **last)
 static void whatever_a_build_sees_changes_the_tag(void **state)
 {
     const char *root = *state;
-    put(root, "a/Dockerfile", "FROM x\n");
-    put(root, "a/file", "1");
+    pq_folder_put(root, "a/Dockerfile", "FROM x\n");
+    pq_folder_put(root, "a/file", "1");
     char *last = tag_of(root);
 
     PQ_AUTO_FREE char *again = tag_of(root);
     assert_string_equal(again, last);
-    put(root, "b/file", "outside of the context");
+    pq_folder_put(root, "b/file", "outside of the context");
     PQ_AUTO_FREE char *outside = tag_of(root);
     assert_string_equal(outside, last);
 
-    put(root, "a/file", "2");
+    pq_folder_put(root, "a/file", "2");
     expect_change(root, &last);
-    put(root, "a/sub/new", "");
+    pq_folder_put(root, "a/sub/new", "");
     expect_change(root, &last);
     PQ_AUTO_FREE char *file = pq_path_join(root, "a/file");
     assert_int_equal(chmod(file, 0755), 0);
@@ -96,20 +70,39 @@ static void whatever_a_build_sees_changes_the_tag(void **state)
     expect_change(root, &last);
     platform = "linux/arm64";
     expect_change(root, &last);
-    put(root, "a/Dockerfile", "FROM x\nRUN y\n");
+    pq_folder_put(root, "a/Dockerfile", "FROM x\nRUN y\n");
     expect_change(root, &last);
     free(last);
+}
+
+/* Two clones of one revision differ in their .git and, by their umask, in permissions. */
+static void clones_of_one_revision_agree(void **state)
+{
+    const char *root = *state;
+    pq_folder_put(root, "a/Dockerfile", "FROM x\n");
+    pq_folder_put(root, "a/file", "1");
+    PQ_AUTO_FREE char *first = tag_of(root);
+    PQ_AUTO_FREE char *file = pq_path_join(root, "a/file");
+    assert_int_equal(chmod(file, 0600), 0);
+    pq_folder_put(root, "a/.git/index", "x");
+    pq_folder_put(root, "a/sub/.git", "gitdir: elsewhere");
+    PQ_AUTO_FREE char *sub = pq_path_join(root, "a/sub/.git");
+    assert_int_equal(unlink(sub), 0);
+    PQ_AUTO_FREE char *folder = pq_path_join(root, "a/sub");
+    assert_int_equal(rmdir(folder), 0);
+    PQ_AUTO_FREE char *second = tag_of(root);
+    assert_string_equal(first, second);
 }
 
 static void moving_bytes_between_names_changes_the_tag(void **state)
 {
     const char *root = *state;
-    put(root, "a/Dockerfile", "FROM x\n");
-    put(root, "a/f", "ab");
-    put(root, "a/g", "c");
+    pq_folder_put(root, "a/Dockerfile", "FROM x\n");
+    pq_folder_put(root, "a/f", "ab");
+    pq_folder_put(root, "a/g", "c");
     char *last = tag_of(root);
-    put(root, "a/f", "a");
-    put(root, "a/g", "bc");
+    pq_folder_put(root, "a/f", "a");
+    pq_folder_put(root, "a/g", "bc");
     expect_change(root, &last);
     free(last);
 }
@@ -119,14 +112,15 @@ static int clear_lists(void **state)
     pq_strings_clear(&arguments);
     pq_strings_clear(&bases);
     pq_strings_clear(&secrets);
-    return remove_folder(state);
+    return pq_folder_remove(state);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(whatever_a_build_sees_changes_the_tag, make_folder, clear_lists),
-        cmocka_unit_test_setup_teardown(moving_bytes_between_names_changes_the_tag, make_folder, clear_lists),
+        cmocka_unit_test_setup_teardown(whatever_a_build_sees_changes_the_tag, pq_folder_make, clear_lists),
+        cmocka_unit_test_setup_teardown(clones_of_one_revision_agree, pq_folder_make, clear_lists),
+        cmocka_unit_test_setup_teardown(moving_bytes_between_names_changes_the_tag, pq_folder_make, clear_lists),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,38 +1,11 @@
 #include "pq_cmocka.h"
+#include "pq_folder.h"
 
 #include <string.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "target/layout.h"
-
-static int make_folder(void **state)
-{
-    pq_error err = {0};
-    char *folder = NULL;
-    if (!pq_make_temp_dir("pq-test-", &folder, &err))
-        return -1;
-    *state = folder;
-    pq_log_setup(PQ_QUIET, false);
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    pq_error err = {0};
-    bool good = pq_remove_tree(*state, &err);
-    free(*state);
-    return good ? 0 : -1;
-}
-
-static void put(const char *root, const char *name, const char *text)
-{
-    pq_error err = {0};
-    PQ_AUTO_FREE char *path = pq_path_join(root, name);
-    PQ_AUTO_FREE char *folder = pq_path_dirname(path);
-    assert_true(pq_make_dirs(folder, 0755, &err));
-    assert_true(pq_write_file(path, 0644, text, strlen(text), &err));
-}
 
 static void conf_is_read_and_never_run(void **state)
 {
@@ -81,17 +54,17 @@ static void arguments_are_one_literal_a_line(void **state)
 static void folders_are_images_and_apps(void **state)
 {
     const char *root = *state;
-    put(root, "b/Dockerfile", "FROM x\n");
-    put(root, "b/docker-build.conf", "BUILD_CONTEXT=..\nDOCKERFILE=../other/Dockerfile.b\n");
-    put(root, "a/Dockerfile", "FROM x\n");
-    put(root, "a/docker-compose.yml", "services: {}\n");
-    put(root, "skipped/Dockerfile", "FROM x\n");
-    put(root, "skipped/docker-build.conf", "SKIP_ARCHS='amd64'\n");
-    put(root, "only/docker-compose.yml", "services: {}\n");
-    put(root, "off.disabled/Dockerfile", "FROM x\n");
-    put(root, ".git/Dockerfile", "FROM x\n");
-    put(root, "deep/er/Dockerfile", "FROM x\n");
-    put(root, "words/text", "no image\n");
+    pq_folder_put(root, "b/Dockerfile", "FROM x\n");
+    pq_folder_put(root, "b/docker-build.conf", "BUILD_CONTEXT=..\nDOCKERFILE=../other/Dockerfile.b\n");
+    pq_folder_put(root, "a/Dockerfile", "FROM x\n");
+    pq_folder_put(root, "a/docker-compose.yml", "services: {}\n");
+    pq_folder_put(root, "skipped/Dockerfile", "FROM x\n");
+    pq_folder_put(root, "skipped/docker-build.conf", "SKIP_ARCHS='amd64'\n");
+    pq_folder_put(root, "only/docker-compose.yml", "services: {}\n");
+    pq_folder_put(root, "off.disabled/Dockerfile", "FROM x\n");
+    pq_folder_put(root, ".git/Dockerfile", "FROM x\n");
+    pq_folder_put(root, "deep/er/Dockerfile", "FROM x\n");
+    pq_folder_put(root, "words/text", "no image\n");
     PQ_AUTO_FREE char *link_path = pq_path_join(root, "link");
     assert_int_equal(symlink("a", link_path), 0);
     PQ_AUTO_ERROR err = {0};
@@ -118,12 +91,12 @@ static void folders_are_images_and_apps(void **state)
 static void what_leaves_the_tree_is_refused(void **state)
 {
     const char *root = *state;
-    put(root, "a/Dockerfile", "FROM x\n");
-    put(root, "a/docker-build.conf", "BUILD_CONTEXT=../../..\n");
-    put(root, "b/Dockerfile", "FROM x\n");
-    put(root, "b/docker-build.conf", "BUILD_CONTEXT=../out\n");
-    put(root, "C/Dockerfile", "FROM x\n");
-    put(root, "d/docker-compose.yaml", "services: {}\n");
+    pq_folder_put(root, "a/Dockerfile", "FROM x\n");
+    pq_folder_put(root, "a/docker-build.conf", "BUILD_CONTEXT=../../..\n");
+    pq_folder_put(root, "b/Dockerfile", "FROM x\n");
+    pq_folder_put(root, "b/docker-build.conf", "BUILD_CONTEXT=../out\n");
+    pq_folder_put(root, "C/Dockerfile", "FROM x\n");
+    pq_folder_put(root, "d/docker-compose.yaml", "services: {}\n");
     PQ_AUTO_FREE char *out = pq_path_join(root, "out");
     assert_int_equal(symlink("/etc", out), 0);
     PQ_AUTO_ERROR err = {0};
@@ -142,11 +115,12 @@ static void what_leaves_the_tree_is_refused(void **state)
 
 int main(void)
 {
+    pq_log_setup(PQ_QUIET, false);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(conf_is_read_and_never_run, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(arguments_are_one_literal_a_line, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(folders_are_images_and_apps, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(what_leaves_the_tree_is_refused, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(conf_is_read_and_never_run, pq_folder_make, pq_folder_remove),
+        cmocka_unit_test_setup_teardown(arguments_are_one_literal_a_line, pq_folder_make, pq_folder_remove),
+        cmocka_unit_test_setup_teardown(folders_are_images_and_apps, pq_folder_make, pq_folder_remove),
+        cmocka_unit_test_setup_teardown(what_leaves_the_tree_is_refused, pq_folder_make, pq_folder_remove),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
