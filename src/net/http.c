@@ -342,7 +342,9 @@ static void begin(transfer *t)
     (void)curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     (void)curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     (void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(http->options.connect_timeout * 1000));
-    (void)curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    /* One byte now and then is no answer either, and nothing goes on for ever. */
+    (void)curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 128L);
+    (void)curl_easy_setopt(easy, CURLOPT_TIMEOUT, 3600L);
     (void)curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)ceil(http->options.idle_timeout));
     (void)curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
     (void)curl_easy_setopt(easy, CURLOPT_HEADERDATA, t);
@@ -419,8 +421,15 @@ static void describe_failure(transfer *t, CURLcode code)
         else
             (void)pq_fail(err, PQ_EFAILED, NULL, NULL, "the certificate of %s is refused: %s", name, detail);
         return;
+    case CURLE_OUT_OF_MEMORY: /* libcurl's word for a header that passes its own cap */
+        (void)pq_fail(err, PQ_EFAILED, NULL, NULL, "the answer of %s has too many or too large headers", name);
+        return;
     case CURLE_RECV_ERROR:
     case CURLE_SEND_ERROR:
+        if (strstr(detail, "Too large response headers")) {
+            (void)pq_fail(err, PQ_EFAILED, NULL, NULL, "the answer of %s has too many or too large headers", name);
+            return;
+        }
         if (connect_status == 407) {
             (void)pq_fail(err, PQ_EDENIED, NULL, "put them into HTTPS_PROXY", "the proxy wants a user and a password");
             return;

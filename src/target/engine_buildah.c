@@ -190,6 +190,19 @@ static bool run_engine(const pq_strings *argv, const char *folder, const char *l
     return pq_fail(err, PQ_EBUILD, name, hint, "%s failed with status %d", doing, status);
 }
 
+/* buildah hands the proxy's variables on to what a Dockerfile runs. */
+static bool proxy_has_password(void)
+{
+    static const char *const names[] = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "FTP_PROXY",
+                                        "http_proxy", "https_proxy", "all_proxy", "ftp_proxy"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const char *value = getenv(names[i]);
+        if (value && strchr(value, '@'))
+            return true;
+    }
+    return false;
+}
+
 bool pq_engine_run(const pq_engine *engine, const pq_engine_build *build, pq_helper_server *credentials, pq_error *err)
 {
     PQ_AUTO_STRINGS argv = {0};
@@ -202,6 +215,11 @@ bool pq_engine_run(const pq_engine *engine, const pq_engine_build *build, pq_hel
     pq_strings_add(&argv, build->platform);
     if (!add_trust(credentials, &argv, err) || !add_policy(credentials, build->pulls, &argv, err))
         return false;
+    if (proxy_has_password()) {
+        pq_warn(NULL, "what RUN downloads goes past the proxy; give builds a proxy that wants no password",
+                "the proxy's password is kept from the build");
+        pq_strings_add(&argv, "--http-proxy=false");
+    }
     for (size_t i = 0; i < build->arguments->count; i++) {
         pq_strings_add(&argv, "--build-arg");
         pq_strings_add(&argv, build->arguments->at[i]);

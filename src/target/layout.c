@@ -321,16 +321,19 @@ static void read_folder(const pq_tree *tree, const char *architecture, const cha
 /* What a repository in a registry may be called (distribution's grammar for one path component). */
 static bool name_fits_registry(const char *name)
 {
-    bool separator = true;
-    for (const char *at = name; *at; at++) {
-        bool plain = (*at >= 'a' && *at <= 'z') || pq_ascii_digit(*at);
-        if (!plain && (separator && *at != '_' && *at != '-'))
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyz0123456789";
+    const char *at = name + strspn(name, plain);
+    if (at == name)
+        return false;
+    while (*at) {
+        size_t dashes = strspn(at, "-");
+        at += dashes ? dashes : pq_starts_with(at, "__") ? 2 : *at == '_' || *at == '.';
+        size_t length = strspn(at, plain);
+        if (length == 0)
             return false;
-        if (!plain && !strchr("._-", *at))
-            return false;
-        separator = !plain;
+        at += length;
     }
-    return !separator && strlen(name) <= 128;
+    return strlen(name) <= 128;
 }
 
 bool pq_layout_read(const pq_tree *tree, const char *architecture, pq_layout *out, pq_errors *errors)
