@@ -14,6 +14,7 @@
     X(archive_entry_free)                                                                                              \
     X(archive_entry_new)                                                                                               \
     X(archive_entry_pathname)                                                                                          \
+    X(archive_entry_size)                                                                                              \
     X(archive_entry_set_filetype)                                                                                      \
     X(archive_entry_set_gid)                                                                                           \
     X(archive_entry_set_mtime)                                                                                         \
@@ -58,6 +59,7 @@ bool pq_archive_load(pq_error *err) PQ_MUST_USE;
 #define archive_entry_free pq_archive_functions.archive_entry_free
 #define archive_entry_new pq_archive_functions.archive_entry_new
 #define archive_entry_pathname pq_archive_functions.archive_entry_pathname
+#define archive_entry_size pq_archive_functions.archive_entry_size
 #define archive_entry_set_filetype pq_archive_functions.archive_entry_set_filetype
 #define archive_entry_set_gid pq_archive_functions.archive_entry_set_gid
 #define archive_entry_set_mtime pq_archive_functions.archive_entry_set_mtime

@@ -19,6 +19,30 @@ enum { MAX_FOLDER_DEPTH = 100, MAX_LINK = 4096 };
 
 static const char ignore_file[] = ".composeappignores";
 
+bool pq_bundle_competes(const char *path)
+{
+    static const char *const names[] = {"compose.yaml",
+                                        "compose.yml",
+                                        "docker-compose.yaml",
+                                        "compose.override.yaml",
+                                        "compose.override.yml",
+                                        "docker-compose.override.yaml",
+                                        "docker-compose.override.yml"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(names[i], path) == 0)
+            return true;
+    return false;
+}
+
+bool pq_bundle_env_steers(const char *bytes, size_t length)
+{
+    static const char *const names[] = {"COMPOSE_FILE", "COMPOSE_ENV_FILES"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (memmem(bytes, length, names[i], strlen(names[i])))
+            return true;
+    return false;
+}
+
 void pq_bundle_clear(pq_bundle *bundle)
 {
     pq_buf_clear(&bundle->archive);
@@ -154,6 +178,9 @@ static void take_entry(walk *w, int folder, const char *name, const char *path, 
         return;
     if (!pq_utf8_valid(path, strlen(path)))
         return complain(w, path, "rename it", "its name is not UTF-8");
+    if (pq_bundle_competes(path))
+        return complain(w, path, "move what it says into docker-compose.yml, or name it in .composeappignores",
+                        "a device would read this file too, and its images are not pinned");
     if (S_ISDIR(status.st_mode)) {
         if (ignored || add_item(w, path, &status, NULL))
             walk_folder(w, path, depth + 1);
@@ -286,6 +313,9 @@ static bool write_file(const walk *w, archive *a, const item *it, json_t *index,
     if (length && pq_secret_found_in(bytes, length))
         return pq_fail(err, PQ_EINPUT, it->path, "remove it, or name the file in .composeappignores",
                        "holds the bytes of a secret that this run knows, and would be published");
+    if (pq_streq(it->path, ".env") && length && pq_bundle_env_steers(bytes, length))
+        return pq_fail(err, PQ_EINPUT, it->path, "take COMPOSE_FILE and COMPOSE_ENV_FILES out of it",
+                       "would have a device read other files than docker-compose.yml");
     if (!write_header(a, it, length, err))
         return false;
     if (length && archive_write_data(a, bytes, length) != (la_ssize_t)length)

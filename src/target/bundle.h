@@ -33,6 +33,12 @@ typedef struct pq_bundle {
 
 #define PQ_AUTO_BUNDLE PQ_CLEANUP(pq_bundle_clear) pq_bundle
 
+/* Whether Compose on the device would read the file of this path in place of docker-compose.yml, or with it
+ * (https://docs.docker.com/compose/intro/compose-application-model/): nothing in it is pinned. */
+bool pq_bundle_competes(const char *path);
+/* Whether a `.env` tells Compose to read other files (COMPOSE_FILE, COMPOSE_ENV_FILES). */
+bool pq_bundle_env_steers(const char *bytes, size_t length);
+
 void pq_bundle_clear(pq_bundle *bundle);
 /* Bundles the folder. `out` must be empty. Everything that is wrong is reported (PQ_EINPUT, WHERE the file below the
  * folder as the user named it); PQ_MAX_BUNDLE and PQ_MAX_BUNDLE_FILES bound it. */

@@ -9,6 +9,7 @@
 #include "scan/compose.h"
 #include "target/app.h"
 #include "target/archive_lazy.h"
+#include "target/bundle.h"
 #include "target/preflight.h"
 
 void pq_proof_clear(pq_proof *proof)
@@ -24,8 +25,56 @@ static void release_archive(struct archive **archive)
         (void)archive_read_free(*archive);
 }
 
-/* The bytes of one regular file of a bundle. */
-static bool read_from_bundle(const pq_buf *bundle, const char *name, const char *where, pq_buf *out, pq_error *err)
+/* All of the entry that was read last. */
+static bool read_entry(struct archive *archive, const char *name, const char *where, pq_buf *out, pq_error *err)
+{
+    for (;;) {
+        size_t room = out->cap - out->length, chunk = room < 65536 ? room : 65536;
+        char *place = chunk ? pq_buf_reserve(out, chunk) : NULL;
+        if (!place)
+            return pq_fail(err, PQ_EFAILED, where, NULL, "%s in the bundle is too large", name);
+        la_ssize_t got = archive_read_data(archive, place, chunk);
+        if (got < 0)
+            return pq_fail(err, PQ_EFAILED, where, NULL, "the bundle cannot be read");
+        pq_buf_commit(out, (size_t)got);
+        if (got == 0)
+            return true;
+    }
+}
+
+static const char *plain_path(const char *path)
+{
+    while (path && pq_starts_with(path, "./"))
+        for (path += 2; *path == '/';)
+            path++;
+    return path;
+}
+
+/* One entry. `seen` is how often there was a docker-compose.yml: what a device unpacks last is what it runs. */
+static bool take_entry(struct archive *archive, struct archive_entry *entry, const char *where, size_t *seen,
+                       pq_buf *compose, pq_error *err)
+{
+    const char *path = plain_path(archive_entry_pathname(entry));
+    PQ_AUTO_BUF environment = PQ_BUF(PQ_MAX_TREE_FILE);
+    if (!path)
+        return pq_fail(err, PQ_EFAILED, where, NULL, "the bundle has an entry without a name");
+    if (pq_bundle_competes(path))
+        return pq_fail(err, PQ_EUNTRUSTED, where, NULL, "its bundle has %s, which devices read and nothing pins", path);
+    if (strcmp(path, ".env") == 0) {
+        if (!read_entry(archive, path, where, &environment, err))
+            return false;
+        if (environment.length && pq_bundle_env_steers(environment.data, environment.length))
+            return pq_fail(err, PQ_EUNTRUSTED, where, NULL, "the .env in its bundle has devices read other files");
+    }
+    if (strcmp(path, PQ_APP_COMPOSE_FILE) != 0)
+        return true;
+    if (++*seen > 1 || archive_entry_filetype(entry) != AE_IFREG)
+        return pq_fail(err, PQ_EUNTRUSTED, where, NULL, "%s is in its bundle twice, or is no file", path);
+    return read_entry(archive, path, where, compose, err);
+}
+
+/* The Compose file of a bundle, which is looked at to its end. */
+static bool read_from_bundle(const pq_buf *bundle, const char *where, pq_buf *compose, pq_error *err)
 {
     if (!pq_archive_load(err))
         return false;
@@ -36,29 +85,20 @@ static bool read_from_bundle(const pq_buf *bundle, const char *name, const char 
         return pq_fail(err, PQ_EFAILED, where, NULL, "the bundle is not a compressed tar archive");
     struct archive_entry *entry;
     int status;
-    size_t entries = 0;
+    size_t entries = 0, seen = 0;
+    uint64_t bytes = 0;
     while ((status = archive_read_next_header(archive, &entry)) == ARCHIVE_OK) {
+        la_int64_t size = archive_entry_size(entry);
         if (++entries > PQ_MAX_BUNDLE_FILES)
             return pq_fail(err, PQ_EFAILED, where, NULL, "the bundle has more than %u entries", PQ_MAX_BUNDLE_FILES);
-        const char *path = archive_entry_pathname(entry);
-        if (!path || strcmp(path, name) != 0 || archive_entry_filetype(entry) != AE_IFREG)
-            continue;
-        for (;;) {
-            char *place = pq_buf_reserve(out, 65536 < out->cap - out->length ? 65536 : out->cap - out->length);
-            if (!place || out->cap == out->length)
-                return pq_fail(err, PQ_EFAILED, where, NULL, "%s in the bundle is too large", name);
-            la_ssize_t got =
-                archive_read_data(archive, place, 65536 < out->cap - out->length ? 65536 : out->cap - out->length);
-            if (got < 0)
-                return pq_fail(err, PQ_EFAILED, where, NULL, "the bundle cannot be read");
-            pq_buf_commit(out, (size_t)got);
-            if (got == 0)
-                return true;
-        }
+        if (size < 0 || (bytes += (uint64_t)size) > PQ_MAX_BUNDLE)
+            return pq_fail(err, PQ_EFAILED, where, NULL, "the bundle unpacks to more than %u bytes", PQ_MAX_BUNDLE);
+        if (!take_entry(archive, entry, where, &seen, compose, err))
+            return false;
     }
     if (status != ARCHIVE_EOF)
         return pq_fail(err, PQ_EFAILED, where, NULL, "the bundle cannot be read");
-    return pq_fail(err, PQ_EFAILED, where, NULL, "the bundle has no %s", name);
+    return seen == 1 || pq_fail(err, PQ_EFAILED, where, NULL, "the bundle has no %s", PQ_APP_COMPOSE_FILE);
 }
 
 static bool no_other_files(void *context, const char *path, pq_buf *out, pq_error *err)
@@ -119,8 +159,7 @@ static bool prove_app(const pq_prove_options *options, const char *uri, pq_prefl
     return pq_registry_pull_manifest(options->registry, &repository, reference.digest, &remote, err) &&
            check_manifest(&remote, uri, &manifest, err) &&
            pq_registry_pull_blob(options->registry, &repository, manifest.layers[0].digest, &bundle, err) &&
-           read_from_bundle(&bundle, PQ_APP_COMPOSE_FILE, uri, &compose, err) &&
-           take_images(&compose, uri, images, proof, err);
+           read_from_bundle(&bundle, uri, &compose, err) && take_images(&compose, uri, images, proof, err);
 }
 
 static void prove_target(const pq_prove_options *options, const pq_tuf_state *state, const pq_tuf_listed *listed,

@@ -367,13 +367,15 @@ def test_an_image_that_is_gone(forged, factory):
         hidden.rename(manifest)
 
 
-def push_app(factory, compose):
-    """An app that somebody else made; its uri."""
+def push_app(factory, *files):
+    """An app that somebody else made; its uri. A file is docker-compose.yml, or (name, content)."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as archive:
-        info = tarfile.TarInfo("docker-compose.yml")
-        info.size = len(compose)
-        archive.addfile(info, io.BytesIO(compose))
+        for file in files:
+            name, content = file if isinstance(file, tuple) else ("docker-compose.yml", file)
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
     bundle = gzip.compress(out.getvalue(), mtime=0)
     config = b"{}"
     kind = "application/vnd.oci.image.manifest.v1+json"
@@ -398,6 +400,25 @@ def push_app(factory, compose):
 ])
 def test_an_app_whose_service_is_not_pinned(forged, factory, image, words):
     foreign = push_app(factory, f"services:\n  web:\n    image: {image}\n".encode())
+    set_uri(forged, foreign)
+    forged.write().verify(f"{foreign}: {words}")
+
+
+LOOSE = b"services: {web: {image: 'ghcr.example.com/acme/broker:2'}}\n"
+
+
+@pytest.mark.parametrize(("more", "words"), [
+    ([("docker-compose.yml", LOOSE)], "docker-compose.yml is in its bundle twice, or is no file"),
+    ([("./docker-compose.yml", LOOSE)], "docker-compose.yml is in its bundle twice, or is no file"),
+    ([("compose.yaml", LOOSE)], "its bundle has compose.yaml, which devices read and nothing pins"),
+    ([(".//docker-compose.override.yml", LOOSE)],
+     "its bundle has docker-compose.override.yml, which devices read and nothing pins"),
+    ([(".env", b"COMPOSE_FILE=other.yml\n"), ("other.yml", LOOSE)], "the .env in its bundle has devices read other files"),
+    ([("bomb", bytes(257 << 20))], "the bundle unpacks to more than 268435456 bytes"),
+], ids=["twice", "twice-dot", "compose.yaml", "override", "env", "bomb"])
+def test_an_app_of_which_a_device_would_read_more(forged, factory, more, words):
+    pinned = b"services: {web: {image: 'ghcr.example.com/acme/broker@sha256:" + b"1" * 64 + b"'}}\n"
+    foreign = push_app(factory, pinned, *more)
     set_uri(forged, foreign)
     forged.write().verify(f"{foreign}: {words}")
 

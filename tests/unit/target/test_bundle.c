@@ -245,12 +245,38 @@ static void long_names_are_kept(void **state)
     assert_non_null(strstr(pq_buf_text(&text), pq_buf_text(&name) + 5));
 }
 
+/* Compose takes compose.yaml before docker-compose.yml, adds an override to it, and reads COMPOSE_FILE in .env: none of
+ * these is pinned. */
+static void files_that_compose_reads_beside_are_refused(void **state)
+{
+    (void)state;
+    static const char *const files[] = {"compose.yaml", "compose.override.yml", "docker-compose.override.yml"};
+    write_app("beside");
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        PQ_AUTO_FREE char *path = pq_path_join("beside", files[i]);
+        PQ_AUTO_FREE char *deeper = pq_path_join("beside/sub", files[i]);
+        put(path, 0644, "services: {}\n");
+        put(deeper, 0644, "services: {}\n");
+    }
+    PQ_AUTO_BUNDLE bundle = {0};
+    PQ_AUTO_ERRORS errs = {0};
+    assert_false(build("beside", &bundle, &errs));
+    assert_int_equal(errs.count, 3);
+    put("beside/.composeappignores", 0644, "/compose*\ndocker-compose.override.yml\n");
+    put("beside/.env", 0644, "A=1\nexport COMPOSE_FILE=sub/compose.yaml\n");
+    pq_errors_clear(&errs);
+    assert_false(build("beside", &bundle, &errs));
+    assert_int_equal(errs.count, 1);
+    assert_string_equal(errs.at[0].message, "would have a device read other files than docker-compose.yml");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_bundle_holds_the_folder_and_no_more),
         cmocka_unit_test(times_umask_and_order_change_nothing),
         cmocka_unit_test(what_is_no_data_is_refused_by_name),
+        cmocka_unit_test(files_that_compose_reads_beside_are_refused),
         cmocka_unit_test(a_living_secret_stops_the_bundle),
         cmocka_unit_test(the_pinned_file_must_be_one_of_the_folder),
         cmocka_unit_test(long_names_are_kept),
