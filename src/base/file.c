@@ -254,10 +254,31 @@ bool pq_remove_tree(const char *path, pq_error *err)
     return true;
 }
 
+/* Who may rename what lies in a folder may put something else in its place. */
+static bool check_parent(const char *path, pq_error *err)
+{
+    struct stat status;
+    if (stat(path, &status) != 0)
+        return pq_fail_errno(err, path, "cannot make a temporary folder");
+    bool owned = status.st_uid == geteuid() || status.st_uid == 0;
+    bool shared = status.st_mode & S_IWOTH && !(status.st_mode & S_ISVTX);
+    if (owned && !shared)
+        return true;
+    return pq_fail(err, PQ_ESYSTEM, path, "chmod o-w it, set its sticky bit, or name a folder of your own with TMPDIR",
+                   "other users may rename what is in it, so it holds no temporary files");
+}
+
 bool pq_make_temp_dir(const char *prefix, char **out, pq_error *err)
 {
     const char *base = getenv("TMPDIR");
-    PQ_AUTO_FREE char *path = pq_asprintf("%s/%sXXXXXX", base && *base == '/' ? base : "/tmp", prefix);
+    return pq_make_temp_dir_in(base && *base == '/' ? base : "/tmp", prefix, out, err);
+}
+
+bool pq_make_temp_dir_in(const char *base, const char *prefix, char **out, pq_error *err)
+{
+    PQ_AUTO_FREE char *path = pq_asprintf("%s/%sXXXXXX", base, prefix);
+    if (!check_parent(base, err))
+        return false;
     if (!mkdtemp(path))
         return pq_fail_errno(err, path, "cannot make a temporary folder");
     *out = pq_steal(path);

@@ -34,8 +34,10 @@ const char *pq_path_basename(const char *path);      /* borrowed from `path` */
 bool pq_path_absolute(const char *path, char **out, pq_error *err) PQ_MUST_USE;
 /* Removes a folder and all below it, following no symbolic link. What is not there is fine. */
 bool pq_remove_tree(const char *path, pq_error *err) PQ_MUST_USE;
-/* A new private folder (0700) `<prefix>XXXXXX` below $TMPDIR or /tmp. Owned. */
+/* A new private folder (0700) `<prefix>XXXXXX` below $TMPDIR or /tmp, or below `base`; refused where other users could
+ * put one of theirs in its place. Owned. */
 bool pq_make_temp_dir(const char *prefix, char **out, pq_error *err) PQ_MUST_USE;
+bool pq_make_temp_dir_in(const char *base, const char *prefix, char **out, pq_error *err) PQ_MUST_USE;
 
 /* A folder whose contents somebody else wrote. Every read goes through openat2(RESOLVE_BENEATH): neither `..` nor a
  * symbolic link leads out of it, and only regular files are opened. */

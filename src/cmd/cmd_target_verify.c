@@ -24,15 +24,18 @@ static bool read_web(void *context, const char *path, pq_buf *out, pq_error *err
 {
     web *w = context;
     PQ_AUTO_FREE char *url = pq_asprintf("%s%s%s", w->url, pq_ends_with(w->url, "/") ? "" : "/", path);
+    PQ_AUTO_BUF shown = PQ_BUF(PQ_MAX_MESSAGE);
+    pq_url_add_shown(&shown, url);
+    const char *where = pq_buf_text(&shown);
     pq_http_request request = {
-        .method = "GET", .url = url, .where = url, .answer_cap = out->cap - out->length, .follow = true};
+        .method = "GET", .url = url, .where = where, .answer_cap = out->cap - out->length, .follow = true};
     PQ_AUTO_ANSWER answer = {0};
     if (!pq_http_do(w->http, &request, &answer, err))
         return false;
     if (answer.status == 404 || answer.status == 403) /* what object stores say of a file that is not there */
-        return pq_fail(err, PQ_ENOTFOUND, url, NULL, "no such file (status %ld)", answer.status);
+        return pq_fail(err, PQ_ENOTFOUND, where, NULL, "no such file (status %ld)", answer.status);
     if (answer.status != 200)
-        return pq_fail(err, answer.status >= 500 || answer.status == 429 ? PQ_EBUSY : PQ_EFAILED, url, NULL,
+        return pq_fail(err, answer.status >= 500 || answer.status == 429 ? PQ_EBUSY : PQ_EFAILED, where, NULL,
                        "the server answered with status %ld", answer.status);
     pq_buf_add(out, pq_buf_text(&answer.body), answer.body.length);
     return true;
@@ -88,7 +91,10 @@ static void target_verify(pq_cli *cli, const pq_arguments *arguments)
         return;
     PQ_AUTO_TREE tree = PQ_TREE_NONE;
     web server = {.http = session.http, .url = place};
-    pq_tuf_source source = {.read = remote ? read_web : pq_tuf_read_tree, .name = place};
+    PQ_AUTO_BUF shown = PQ_BUF(PQ_MAX_MESSAGE);
+    if (remote)
+        pq_url_add_shown(&shown, place);
+    pq_tuf_source source = {.read = remote ? read_web : pq_tuf_read_tree, .name = remote ? pq_buf_text(&shown) : place};
     source.context = remote ? (void *)&server : (void *)&tree;
     if (!remote && !pq_tree_open(place, &tree, &err)) {
         pq_cli_fail(cli, &err);

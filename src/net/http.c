@@ -180,10 +180,21 @@ void pq_http_cleanup(pq_http **http)
     pq_http_free(*http);
 }
 
-/* The URL without its query, which may be a signature or a token. */
-static void add_shown_url(pq_buf *out, const char *url)
+/* Where host and port begin: behind a user and a password. */
+static const char *host_in(const char *url)
 {
-    pq_buf_add(out, url, strcspn(url, "?#"));
+    const char *start = strstr(url, "://");
+    start = start ? start + 3 : url;
+    const char *at = memrchr(start, '@', strcspn(start, "/?#"));
+    return at ? at + 1 : start;
+}
+
+void pq_url_add_shown(pq_buf *out, const char *url)
+{
+    const char *start = strstr(url, "://"), *host = host_in(url);
+    if (start)
+        pq_buf_add(out, url, (size_t)(start + 3 - url));
+    pq_buf_add(out, host, strcspn(host, "?#"));
 }
 
 static size_t on_header(char *bytes, size_t size, size_t count, void *context)
@@ -374,8 +385,7 @@ static void begin(transfer *t)
 static void describe_failure(transfer *t, CURLcode code)
 {
     PQ_AUTO_BUF host = PQ_BUF(4096);
-    const char *start = strstr(t->url, "://");
-    start = start ? start + 3 : t->url;
+    const char *start = host_in(t->url);
     pq_buf_add(&host, start, strcspn(start, "/?#"));
     const char *name = pq_buf_text(&host);
     long verify = 0, connect_status = 0;
@@ -527,7 +537,7 @@ static void on_complete(transfer *t, CURLcode code)
         describe_failure(t, code);
     if (pq_log_level() >= PQ_VERBOSE) {
         PQ_AUTO_BUF shown = PQ_BUF(PQ_MAX_MESSAGE);
-        add_shown_url(&shown, t->url);
+        pq_url_add_shown(&shown, t->url);
         if (code == CURLE_OK)
             pq_detail("%s %s: %ld in %.0f ms", t->request.method, pq_buf_text(&shown), t->answer.status,
                       (pq_monotonic() - t->started) * 1000);

@@ -98,5 +98,7 @@ bool pq_url_is_safe(const char *url);
 bool pq_url_same_origin(const char *a, const char *b);
 /* `text` with every byte but A-Z a-z 0-9 - . _ ~ as %XX. Owned. */
 char *pq_url_escape(const char *text) PQ_MUST_USE;
+/* What may be shown of a URL: no user and password, no query (a signature or a token). */
+void pq_url_add_shown(pq_buf *out, const char *url);
 /* An absolute form of `location` as seen from `base`; NULL when it makes no sense. Owned. */
 char *pq_url_resolve(const char *base, const char *location) PQ_MUST_USE;

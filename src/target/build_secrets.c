@@ -44,11 +44,9 @@ static bool make_memory_folder(char **out, pq_error *err)
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
         if (!places[i] || places[i][0] != '/' || !is_tmpfs(places[i]))
             continue;
-        PQ_AUTO_FREE char *path = pq_asprintf("%s/pratique-XXXXXX", places[i]);
-        if (mkdtemp(path)) {
-            *out = pq_steal(path);
+        if (pq_make_temp_dir_in(places[i], "pratique-", out, err))
             return true;
-        }
+        pq_error_clear(err);
     }
     return pq_fail(err, PQ_ESYSTEM, NULL, "set PRATIQUE_RUNTIME_DIR to a folder on tmpfs",
                    "there is no folder in memory (tmpfs) for the secrets of the build");

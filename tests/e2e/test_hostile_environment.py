@@ -128,6 +128,15 @@ def test_the_proxys_password_is_not_said_when_the_proxy_refuses(factory, secret)
         assert result.status in (1, 3) and PROXY_PASSWORD not in result.out + result.err
 
 
+def test_a_password_in_the_url_of_a_repository_is_not_said(factory, secret):
+    word = "word-in-a-url-0123456789"
+    secret("the password in a URL", word)
+    for host in (factory.lab.hosts["hub"], "nowhere.example.com", "127.0.0.1:1"):
+        result = factory.run("-v", "target", "verify", f"https://ci:{word}@{host}/tuf", "--root", factory.root,
+                             "--json", status=None)
+        assert result.status in (1, 3) and word not in result.out + result.err
+
+
 def test_the_proxys_password_is_kept_from_a_build(factory, secret):
     secret("the proxy's password", PROXY_PASSWORD)
     factory.write({"x/Dockerfile": f"FROM {BROKER}\nRUN env; cat /proc/*/environ 2>/dev/null | tr '\\0' '\\n'\n"

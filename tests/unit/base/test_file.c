@@ -82,9 +82,28 @@ static void a_tree_is_not_left(void **state)
     }
 }
 
+/* In a folder that all may write to and that is not sticky, others can put theirs in the place of ours. */
+static void temporary_folders_lie_where_others_cannot_swap_them(void **state)
+{
+    (void)state;
+    PQ_AUTO_ERROR err = {0};
+    PQ_AUTO_FREE char *base = NULL, *inner = NULL;
+    assert_true(pq_make_temp_dir("pq-temp-", &base, &err));
+    assert_int_equal(chmod(base, 0777), 0);
+    assert_false(pq_make_temp_dir_in(base, "x-", &inner, &err));
+    assert_int_equal(err.code, PQ_ESYSTEM);
+    assert_int_equal(chmod(base, 01777), 0);
+    assert_true(pq_make_temp_dir_in(base, "x-", &inner, &err));
+    struct stat status;
+    assert_int_equal(stat(inner, &status), 0);
+    assert_int_equal(status.st_mode & 07777, 0700);
+    assert_true(pq_remove_tree(base, &err));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(temporary_folders_lie_where_others_cannot_swap_them),
         cmocka_unit_test_setup_teardown(a_write_replaces_the_whole_file, pq_folder_make, pq_folder_remove),
         cmocka_unit_test_setup_teardown(a_file_is_created_once, pq_folder_make, pq_folder_remove),
         cmocka_unit_test_setup_teardown(a_tree_is_not_left, pq_folder_make, pq_folder_remove),

@@ -59,12 +59,27 @@ static void escaping_leaves_only_the_unreserved(void **state)
     assert_string_equal(escaped, "aZ9-._~%20%2F%3A%3F%26%3D%2B%25%C3%A4");
 }
 
+static void a_shown_url_holds_no_password(void **state)
+{
+    (void)state;
+    static const char *const urls[][2] = {
+        {"https://a.example/x/y?sig=1#f", "https://a.example/x/y"},
+        {"https://ci:pass@a.example:8443/x@y", "https://a.example:8443/x@y"},
+        {"https://ci:p@ss@a.example?q", "https://a.example"},
+        {"ci:pass@a.example/x", "a.example/x"},
+    };
+    for (size_t i = 0; i < sizeof urls / sizeof *urls; i++) {
+        PQ_AUTO_BUF shown = PQ_BUF(1024);
+        pq_url_add_shown(&shown, urls[i][0]);
+        assert_string_equal(pq_buf_text(&shown), urls[i][1]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(secrets_go_to_https_and_loopback_only),
-        cmocka_unit_test(an_origin_is_scheme_host_and_port),
-        cmocka_unit_test(locations_resolve_as_rfc_3986_says),
+        cmocka_unit_test(a_shown_url_holds_no_password),       cmocka_unit_test(secrets_go_to_https_and_loopback_only),
+        cmocka_unit_test(an_origin_is_scheme_host_and_port),   cmocka_unit_test(locations_resolve_as_rfc_3986_says),
         cmocka_unit_test(escaping_leaves_only_the_unreserved),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
