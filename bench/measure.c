@@ -1,5 +1,5 @@
-/* measure REPORT PROGRAM [ARGUMENT...]: runs a program and writes "NANOSECONDS KIB STATUS" to REPORT: wall time from fork
- * to its end, the peak resident size of its largest process, the exit status (128 + N for signal N).
+/* measure REPORT PROGRAM [ARGUMENT...]: runs a program and writes "NANOSECONDS KIB STATUS" to REPORT: wall time from
+ * fork to its end, the peak resident size of its largest process, the exit status (128 + N for signal N).
  *
  * Its own small program, because a child's peak begins with that of whoever forked it, and Python's is 10 MiB. */
 #include <stdio.h>

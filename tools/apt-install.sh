@@ -8,7 +8,7 @@ packages_for() {
     case $1 in
     build)
         echo build-essential meson ninja-build pkg-config python3 \
-            libcurl4-openssl-dev libssl-dev libjansson-dev libfyaml-dev libsqlite3-dev libarchive-dev libexpat1-dev \
+            libcurl4-openssl-dev libssl-dev libjansson-dev libfyaml-dev libsqlite3-dev libarchive-dev \
             libpsl-dev libcmocka-dev
         ;;
     demo)
@@ -19,7 +19,7 @@ packages_for() {
     test)
         packages_for demo
         # The clients that prove the lab, and the judges of what is signed.
-        echo python3-pytest python3-securesystemslib awscli amazon-ecr-credential-helper
+        echo python3-pytest python3-securesystemslib python3-yaml awscli amazon-ecr-credential-helper
         ;;
     lint) echo clang clang-format clang-tidy cppcheck ;;
     fuzz) echo clang libclang-rt-14-dev ;;
@@ -76,13 +76,19 @@ else
     exit 1
 fi
 echo "Installing with apt:$missing" >&2
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+# Its many lines are shown only when it fails.
 apt() {
-    $as_root DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o Dpkg::Use-Pty=0 "$@" </dev/null >&2
+    $as_root DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o Dpkg::Use-Pty=0 "$@" </dev/null >"$log" 2>&1
 }
 # Lists that are fresh enough need no update; where they are missing or stale, installing fails.
 # shellcheck disable=SC2086
 apt install --no-install-recommends $missing && exit 0
-echo "Again, with new package lists:" >&2
-apt update
+echo "Not there yet; once more with new package lists" >&2
 # shellcheck disable=SC2086
-apt install --no-install-recommends $missing
+if ! apt update || ! apt install --no-install-recommends $missing; then
+    cat "$log" >&2
+    echo "apt-get could not install:$missing" >&2
+    exit 1
+fi

@@ -363,3 +363,26 @@ bool pq_auth_check(pq_auth *auth, pq_errors *errors)
         check_hub(auth, errors);
     return errors->count == before;
 }
+
+bool pq_auth_check_hosts(pq_auth *auth, const pq_strings *hosts, pq_errors *errors)
+{
+    const pq_config *config = auth->options.config;
+    size_t before = errors->count;
+    for (size_t i = 0; config && i < config->registry_count; i++) {
+        bool used = false;
+        for (size_t j = 0; j < hosts->count && !used; j++) {
+            PQ_AUTO_FREE char *normal = normal_host(hosts->at[j]);
+            used = entry_for(auth, normal) == &config->registries[i];
+        }
+        if (used)
+            check_entry(auth, &config->registries[i], errors);
+    }
+    bool hub = false;
+    for (size_t j = 0; j < hosts->count && !hub; j++) {
+        PQ_AUTO_FREE char *normal = normal_host(hosts->at[j]);
+        hub = is_hub(auth, normal) && !entry_for(auth, normal);
+    }
+    if (hub)
+        check_hub(auth, errors);
+    return errors->count == before;
+}

@@ -48,5 +48,7 @@ void pq_auth_forget(pq_auth *auth, const char *host);
 /* What can be said offline about every entry and the hub: kinds and settings that are not built in yet, secrets that
  * are missing or not of their form. All problems are added to `errors`; true when there are none. */
 bool pq_auth_check(pq_auth *auth, pq_errors *errors) PQ_MUST_USE;
+/* The same for what serves these hosts only. */
+bool pq_auth_check_hosts(pq_auth *auth, const pq_strings *hosts, pq_errors *errors) PQ_MUST_USE;
 /* The name of the type that serves the host, "hub" or "anonymous", without looking at a secret. Static. */
 const char *pq_auth_access(const pq_auth *auth, const char *host);

@@ -7,7 +7,7 @@ const pq_option pq_global_options[] = {
     {"config", '\0', "FILE", "Use this factory-config.yml, or a JSON list of registry entries."},
     {"secrets", '\0', "DIR", "Look for secrets in DIR first: a file each."},
     {"json", '\0', NULL, "Print one JSON document."},
-    {"quiet", 'q', NULL, "Print errors only."},
+    {"quiet", 'q', NULL, "Print results and errors only."},
     {"verbose", 'v', NULL, "Tell what is done, request by request."},
     {"no-progress", '\0', NULL, "Show no progress."},
     {"help", 'h', NULL, "Print this help."},

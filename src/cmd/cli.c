@@ -88,8 +88,26 @@ static bool write_out(pq_buf *text)
     return (text->length == 0 || fwrite(text->data, 1, text->length, stdout) == text->length) && fflush(stdout) == 0;
 }
 
+/* One cause may be met in several places, a store that does not open by each secret: it is told once. */
+static void drop_repeated(pq_errors *errors)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < errors->count; i++) {
+        bool known = false;
+        for (size_t j = kept > 64 ? kept - 64 : 0; j < kept && !known; j++)
+            known = pq_streq(errors->at[i].where, errors->at[j].where) &&
+                    pq_streq(errors->at[i].message, errors->at[j].message);
+        if (known)
+            pq_error_clear(&errors->at[i]);
+        else
+            errors->at[kept++] = errors->at[i];
+    }
+    errors->count = kept;
+}
+
 int pq_cli_finish(pq_cli *cli)
 {
+    drop_repeated(&cli->errors);
     pq_progress_done();
     if (cli->json) {
         json_t *document = cli->document ? cli->document : json_object();

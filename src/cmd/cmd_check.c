@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/signals.h"
 #include "cmd/commands.h"
 #include "cmd/scan_json.h"
 #include "cmd/scan_options.h"
@@ -23,6 +24,7 @@ typedef struct check {
     pq_preflight preflight;
     pq_platform platform;
     pq_revision revision; /* empty outside of git */
+    bool ran;             /* the registries were asked */
 } check;
 
 static void clear_check(check *c)
@@ -40,8 +42,7 @@ static bool is_built_here(const check *c, const pq_reference *reference)
 {
     const pq_config *config = &c->session.config;
     if (!config->hub.line || reference->digest || strcmp(reference->domain, config->hub.host.text) != 0 ||
-        (reference->tag && strcmp(reference->tag, "latest") != 0 &&
-         !pq_streq(reference->tag, c->revision.short_name)))
+        (reference->tag && strcmp(reference->tag, "latest") != 0 && !pq_streq(reference->tag, c->revision.short_name)))
         return false;
     size_t length = strlen(config->hub.factory.text);
     return strncmp(reference->path, config->hub.factory.text, length) == 0 && reference->path[length] == '/' &&
@@ -134,13 +135,13 @@ static void report(check *c)
 {
     pq_cli *cli = c->cli;
     json_t *registries = json_array(), *images = json_array();
-    for (size_t i = 0; i < c->preflight.registry_count; i++) {
+    for (size_t i = 0; c->ran && i < c->preflight.registry_count; i++) {
         const pq_error *err = &c->preflight.registries[i].error;
         print_registry(c, registries, &c->preflight.registries[i]);
         if (err->code != PQ_OK)
             (void)pq_errors_add(&cli->errors, err->code, err->where, err->hint, "%s", err->message);
     }
-    for (size_t i = 0; i < c->scan.use_count; i++)
+    for (size_t i = 0; c->ran && i < c->scan.use_count; i++)
         print_image(c, images, &c->scan.uses[i]);
     for (size_t i = 0; i < c->scan.unresolved_count; i++)
         print_unresolved(c, images, &c->scan.unresolved[i]);
@@ -163,14 +164,24 @@ static void read_layout(check *c, const char *folder)
         (void)pq_layout_read(&tree, c->platform.architecture, &c->layout, &ignored);
 }
 
-/* FACTORY and TAG mean what they mean in `target build`, as far as they are known here. */
-static void define_variables(check *c, const char *folder, pq_vars *variables)
+static bool wants_tag(const pq_scan *scan, const pq_vars *variables)
+{
+    bool wanted = false;
+    for (size_t i = 0; i < scan->unresolved_count && !wanted; i++)
+        wanted = strstr(scan->unresolved[i].text, "TAG") != NULL;
+    return wanted && !pq_vars_get(variables, "TAG");
+}
+
+/* TAG means what it means in `target build`; it takes asking git, so only where a file asks for it. */
+static void scan_folder(check *c, const char *folder, pq_scan_arguments *how)
 {
     PQ_AUTO_ERROR err = {0};
-    if (c->session.config.hub.line && !pq_vars_get(variables, "FACTORY"))
-        pq_vars_set(variables, "FACTORY", c->session.config.hub.factory.text, NULL);
-    if (pq_is_dir(folder) && pq_revision_read(folder, &c->revision, &err) && !pq_vars_get(variables, "TAG"))
-        pq_vars_set(variables, "TAG", c->revision.short_name, NULL);
+    pq_scan_path(folder, &how->options, &c->scan);
+    if (!wants_tag(&c->scan, &how->variables) || !pq_is_dir(folder) || !pq_revision_read(folder, &c->revision, &err))
+        return;
+    pq_vars_set(&how->variables, "TAG", c->revision.short_name, NULL);
+    pq_scan_clear(&c->scan);
+    pq_scan_path(folder, &how->options, &c->scan);
 }
 
 static void run_check(check *c, const pq_arguments *arguments)
@@ -184,8 +195,8 @@ static void run_check(check *c, const pq_arguments *arguments)
     if (!pq_session_read_config(&c->session, cli, &scanned, false) || !good)
         return;
     pq_platform_of_this_machine(&c->platform);
-    define_variables(c, folder, &how.variables);
-    pq_scan_path(folder, &how.options, &c->scan);
+    pq_scan_arguments_define(&how, &c->session.config);
+    scan_folder(c, folder, &how);
     if (c->scan.errors.count) {
         pq_errors_append(&cli->errors, &c->scan.errors);
         return;
@@ -201,6 +212,12 @@ static void run_check(check *c, const pq_arguments *arguments)
     for (size_t i = 0; i < c->scan.use_count; i++)
         (void)pq_preflight_add_image(&c->preflight, &c->scan.uses[i].reference,
                                      is_built_here(c, &c->scan.uses[i].reference));
+    /* What can be known offline is said before anything is sent anywhere. */
+    PQ_AUTO_STRINGS hosts = {0};
+    pq_preflight_hosts(&c->preflight, &hosts);
+    if (!pq_auth_check_hosts(c->session.auth, &hosts, &cli->errors))
+        return;
+    c->ran = true;
     pq_preflight_options options = {.registry = c->session.registry,
                                     .platform = &c->platform,
                                     .manifests_only = pq_arguments_have(arguments, "manifests-only")};

@@ -248,8 +248,13 @@ static bool open_tuf(run *r)
     }
     bool dry = pq_arguments_have(r->arguments, "dry-run");
     if (!pq_tuf_keys_folder(pq_arguments_value(r->arguments, "keys"), r->repo, &r->keys_folder, &err) ||
-        !pq_tuf_open(r->repo, r->keys_folder, !dry, &r->tuf, &err))
+        !pq_tuf_open(r->repo, r->keys_folder, !dry, &r->tuf, &err)) {
+        if (!pq_path_exists(r->repo)) {
+            PQ_AUTO_FREE char *hint = pq_asprintf("`pratique tuf init %s` makes one", r->repo);
+            (void)pq_fail(&err, PQ_EUSAGE, r->repo, hint, "there is no TUF repository");
+        }
         return fail(r, &err);
+    }
     if (!r->version)
         r->version = pq_targets_next_version(pq_tuf_current(r->tuf));
     else if (!pq_targets_check_version(pq_tuf_current(r->tuf), r->version, &err))
@@ -310,6 +315,11 @@ static bool preflight(run *r)
         add_uses(r, r->plan.images[i].uses, r->plan.images[i].use_count);
     for (size_t i = 0; i < r->plan.app_count; i++)
         add_uses(r, r->plan.apps[i].uses, r->plan.apps[i].use_count);
+    PQ_AUTO_STRINGS hosts = {0};
+    pq_preflight_hosts(&r->preflight, &hosts);
+    (void)pq_strings_add_once(&hosts, r->hub_host);
+    if (!pq_auth_check_hosts(r->session.auth, &hosts, &r->cli->errors))
+        return false;
     pq_preflight_options options = {.registry = r->session.registry, .platform = &r->platform};
     if (pq_preflight_run(&r->preflight, &options) == 0)
         return true;
@@ -381,6 +391,17 @@ static bool choose_logs(run *r)
     return pq_make_temp_dir("pratique-logs-", &r->logs, &err) || fail(r, &err);
 }
 
+/* Whether an app of each folder can be made, before anything is built or pushed: that it holds no secret, above all. */
+static bool rehearse(run *r)
+{
+    PQ_AUTO_ERROR err = {0};
+    PQ_AUTO_PUBLICATION rehearsal = {0};
+    if (!pq_guard_open(&r->guard, &r->session.config, r->session.secrets, r->session.hub_secret, &err))
+        return fail(r, &err);
+    pq_build_options options = options_of(r);
+    return pq_publication_make(&options, NULL, &rehearsal, &r->cli->errors);
+}
+
 /* Builds, pushes, publishes; the Target comes after. */
 static bool produce(run *r)
 {
@@ -390,11 +411,9 @@ static bool produce(run *r)
         return false;
     options.logs = r->logs;
     if (!pq_build_run(&options, &r->build, &err) || !pq_build_push(&options, &r->build, &err)) {
-        r->keep_logs = true;
+        r->keep_logs = err.code != PQ_EINTERRUPTED;
         return fail(r, &err);
     }
-    if (!pq_guard_open(&r->guard, &r->session.config, r->session.secrets, r->session.hub_secret, &err))
-        return fail(r, &err);
     if (!pq_publication_make(&options, &r->build, &r->publication, &r->cli->errors))
         return false;
     PQ_AUTO_FREE char *label = pq_asprintf("app-%llu_%s", (unsigned long long)r->version, r->revision.short_name);
@@ -547,7 +566,7 @@ static void run_build(run *r)
     }
     if (!pq_session_open_secrets(&r->session, r->cli) || !open_tuf(r) || !make_plan(r) || !connect(r))
         return;
-    if (!preflight(r) || !ask_hub(r))
+    if (!rehearse(r) || !preflight(r) || !ask_hub(r))
         return;
     if (pq_arguments_have(r->arguments, "dry-run")) {
         report_dry_run(r);

@@ -21,6 +21,12 @@ bool pq_scan_arguments_read(pq_cli *cli, const pq_arguments *arguments, pq_scan_
     return good;
 }
 
+void pq_scan_arguments_define(pq_scan_arguments *arguments, const pq_config *config)
+{
+    if (config->hub.line && !pq_vars_get(&arguments->variables, "FACTORY"))
+        pq_vars_set(&arguments->variables, "FACTORY", config->hub.factory.text, NULL);
+}
+
 void pq_scan_arguments_clear(pq_scan_arguments *arguments)
 {
     pq_vars_clear(&arguments->build_args);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cmd/cli.h"
+#include "config/config.h"
 #include "scan/tree.h"
 
 /* The rows for a command's table. */
@@ -21,4 +22,6 @@ typedef struct pq_scan_arguments {
 
 /* `out` must not move afterwards: its options point into it. Problems go to the run's errors. */
 bool pq_scan_arguments_read(pq_cli *cli, const pq_arguments *arguments, pq_scan_arguments *out);
+/* FACTORY means what it means in `target build`, when the configuration names a hub and --env does not set it. */
+void pq_scan_arguments_define(pq_scan_arguments *arguments, const pq_config *config);
 void pq_scan_arguments_clear(pq_scan_arguments *arguments);

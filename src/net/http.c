@@ -12,7 +12,9 @@
 #include "base/log.h"
 #include "base/signals.h"
 
-enum { MAX_REDIRECTS = 5 };
+/* Beyond what one HTTP/2 connection carries (100 streams, libcurl's own default), libcurl 7.88 opens another one and
+ * loses a request on the way; and no registry answers more than this at a time any faster. */
+enum { MAX_REDIRECTS = 5, MAX_RUNNING = 80 };
 
 typedef struct transfer {
     struct transfer *next;
@@ -555,10 +557,13 @@ void pq_http_start(pq_http *http, const pq_http_request *request, pq_http_done *
 static double start_due(pq_http *http)
 {
     double soonest = -1, now = pq_monotonic();
-    for (transfer *t = http->transfers, *next; t; t = next) {
+    size_t running = 0;
+    for (transfer *t = http->transfers, *next; t && running < MAX_RUNNING; t = next) {
         next = t->next;
-        if (t->running)
+        if (t->running) {
+            running++;
             continue;
+        }
         if (t->request.authorization && t->keep_credentials && !pq_url_is_safe(t->url)) {
             (void)pq_fail(&t->failure, PQ_EFAILED, NULL, "use https",
                           "a credential would go over an unencrypted connection, which is refused");
@@ -570,9 +575,10 @@ static double start_due(pq_http *http)
             finish(t);
             return 0;
         }
-        if (t->start_at <= now)
+        if (t->start_at <= now) {
             begin(t);
-        else if (soonest < 0 || t->start_at - now < soonest)
+            running++;
+        } else if (soonest < 0 || t->start_at - now < soonest)
             soonest = t->start_at - now;
     }
     return soonest;

@@ -486,7 +486,9 @@ void pq_registry_run(pq_registry *registry)
 const char *pq_registry_identity_words(pq_registry *registry, const char *name)
 {
     const host *h = host_of(registry, name);
-    return h->credential.source ? h->credential.source : "no identity (anonymous)";
+    if (h->credential.source)
+        return h->credential.source;
+    return h->have_identity || h->scheme == SCHEME_NONE ? "anonymous" : NULL;
 }
 
 time_t pq_registry_identity_expires(pq_registry *registry, const char *name)

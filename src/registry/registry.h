@@ -62,7 +62,8 @@ void pq_registry_run(pq_registry *registry);
 /* Turns an answer that is not 2xx into an error with the registry's own reason; false. */
 bool pq_registry_refused(pq_registry *registry, const pq_registry_call *call, const pq_http_answer *answer,
                          pq_error *err);
-/* The words for the identity used at a host: "secret aws_creds, profile default", or "no identity (anonymous)". */
+/* The words for the identity that a host got: "secret aws_creds, profile default", or "anonymous"; NULL when it did not
+ * come to that. */
 const char *pq_registry_identity_words(pq_registry *registry, const char *host);
 /* When the credential used at a host ends; 0 when unknown. */
 time_t pq_registry_identity_expires(pq_registry *registry, const char *host);

@@ -35,10 +35,23 @@ static char *host_of_url(const char *url)
     return pq_steal(host);
 }
 
+/* Below these, each name is another customer's, also where the public suffix list does not say so. */
+static bool is_tenant(const char *host)
+{
+    static const char *const shared[] = {".azurecr.io",       ".azurecr.cn", ".azurecr.us", ".amazonaws.com",
+                                         ".amazonaws.com.cn", ".on.aws",     ".pkg.dev",    ".gcr.io"};
+    for (size_t i = 0; i < sizeof shared / sizeof *shared; i++)
+        if (pq_ends_with(host, shared[i]))
+            return true;
+    return false;
+}
+
 static bool same_site(const char *a, const char *b)
 {
     if (strcmp(a, b) == 0)
         return true;
+    if (is_tenant(a) || is_tenant(b))
+        return false;
     const psl_ctx_t *psl = psl_builtin();
     const char *left = psl ? psl_registrable_domain(psl, a) : NULL;
     const char *right = psl ? psl_registrable_domain(psl, b) : NULL;

@@ -19,6 +19,13 @@ static char *where_of(const pq_repository *repository)
     return repository->where ? pq_strdup(repository->where) : pq_asprintf("%s/%s", repository->host, repository->name);
 }
 
+static pq_registry_call call_of(const pq_repository *repository, const char *method, const char *path,
+                                const char *where)
+{
+    return (pq_registry_call){
+        .host = repository->host, .repository = repository->name, .method = method, .path = path, .where = where};
+}
+
 /* One call of a repository, answered with one of two statuses or an error. */
 static bool ask(pq_registry *registry, const pq_registry_call *call, long good, long also_good, pq_http_answer *out,
                 pq_error *err)
@@ -42,6 +49,37 @@ bool pq_registry_login(pq_registry *registry, const char *host, pq_error *err)
     return ask(registry, &call, 200, 200, &answer, err);
 }
 
+static const char somebody[] = "somebody changes what the registry sends";
+
+bool pq_registry_prove_manifest(const pq_http_answer *answer, const char *reference, const char *where, char **digest,
+                                pq_error *err)
+{
+    PQ_AUTO_FREE char *real = pq_sha256_digest(pq_buf_text(&answer->body), answer->body.length);
+    const char *claimed = pq_http_header(answer, "Docker-Content-Digest");
+    if (strchr(reference, ':') && strcmp(real, reference) != 0)
+        return pq_fail(err, PQ_EUNTRUSTED, where, somebody, "the manifest has the digest %s, not the one asked for",
+                       real);
+    if (claimed && is_digest(claimed) && strcmp(real, claimed) != 0)
+        return pq_fail(err, PQ_EUNTRUSTED, where, somebody, "the manifest has the digest %s, but the registry says %s",
+                       real, claimed);
+    *digest = pq_steal(real);
+    return true;
+}
+
+bool pq_registry_head_digest(const pq_http_answer *answer, const char *reference, const char *where, char **digest,
+                             pq_error *err)
+{
+    const char *claimed = pq_http_header(answer, "Docker-Content-Digest");
+    *digest = NULL;
+    if (answer->status != 200 || !claimed || !is_digest(claimed))
+        return true;
+    if (strchr(reference, ':') && strcmp(claimed, reference) != 0)
+        return pq_fail(err, PQ_EUNTRUSTED, where, somebody,
+                       "the registry answers with the digest %s, not the one asked for", claimed);
+    *digest = pq_strdup(claimed);
+    return true;
+}
+
 bool pq_registry_pull_manifest(pq_registry *registry, const pq_repository *repository, const char *reference,
                                pq_remote_manifest *out, pq_error *err)
 {
@@ -49,24 +87,15 @@ bool pq_registry_pull_manifest(pq_registry *registry, const pq_repository *repos
     PQ_AUTO_FREE char *path = pq_asprintf("manifests/%s", reference);
     PQ_AUTO_STRINGS headers = {0};
     pq_strings_add(&headers, pq_accept_manifests);
-    pq_registry_call call = {.host = repository->host,
-                             .repository = repository->name,
-                             .method = "GET",
-                             .path = path,
-                             .where = where,
-                             .headers = &headers,
-                             .answer_cap = PQ_MAX_MANIFEST};
+    pq_registry_call call = call_of(repository, "GET", path, where);
+    call.headers = &headers;
+    call.answer_cap = PQ_MAX_MANIFEST;
     PQ_AUTO_ANSWER answer = {0};
     if (!ask(registry, &call, 200, 200, &answer, err))
         return false;
-    PQ_AUTO_FREE char *digest = pq_sha256_digest(pq_buf_text(&answer.body), answer.body.length);
-    const char *claimed = pq_http_header(&answer, "Docker-Content-Digest");
-    if (strchr(reference, ':') && strcmp(digest, reference) != 0)
-        return pq_fail(err, PQ_EUNTRUSTED, where, "somebody changes what the registry sends",
-                       "the manifest has the digest %s, not the one asked for", digest);
-    if (claimed && is_digest(claimed) && strcmp(digest, claimed) != 0)
-        return pq_fail(err, PQ_EUNTRUSTED, where, "somebody changes what the registry sends",
-                       "the manifest has the digest %s, but the registry says %s", digest, claimed);
+    PQ_AUTO_FREE char *digest = NULL;
+    if (!pq_registry_prove_manifest(&answer, reference, where, &digest, err))
+        return false;
     const char *type = pq_http_header(&answer, "Content-Type");
     pq_remote_manifest_clear(out);
     out->digest = pq_steal(digest);
@@ -83,25 +112,19 @@ bool pq_registry_resolve(pq_registry *registry, const pq_repository *repository,
     PQ_AUTO_FREE char *path = pq_asprintf("manifests/%s", reference);
     PQ_AUTO_STRINGS headers = {0};
     pq_strings_add(&headers, pq_accept_manifests);
-    pq_registry_call call = {.host = repository->host,
-                             .repository = repository->name,
-                             .method = "HEAD",
-                             .path = path,
-                             .where = where,
-                             .headers = &headers};
+    pq_registry_call call = call_of(repository, "HEAD", path, where);
+    call.headers = &headers;
     PQ_AUTO_ANSWER answer = {0};
     if (!pq_registry_do(registry, &call, &answer, err))
         return false;
-    const char *digest = pq_http_header(&answer, "Docker-Content-Digest");
-    /* A HEAD has no body to give a reason in, and some registries no digest: a GET has both. */
-    if (answer.status != 200 || !digest || !is_digest(digest))
+    PQ_AUTO_FREE char *digest = NULL;
+    if (!pq_registry_head_digest(&answer, reference, where, &digest, err))
+        return false;
+    if (!digest)
         return pq_registry_pull_manifest(registry, repository, reference, out, err);
-    if (strchr(reference, ':') && strcmp(digest, reference) != 0)
-        return pq_fail(err, PQ_EUNTRUSTED, where, "somebody changes what the registry sends",
-                       "the registry answers with the digest %s, not the one asked for", digest);
     const char *type = pq_http_header(&answer, "Content-Type");
     pq_remote_manifest_clear(out);
-    out->digest = pq_strdup(digest);
+    out->digest = pq_steal(digest);
     out->media_type = type ? pq_strndup(type, strcspn(type, "; ")) : NULL;
     return true;
 }
@@ -111,8 +134,7 @@ bool pq_registry_has_blob(pq_registry *registry, const pq_repository *repository
 {
     PQ_AUTO_FREE char *where = where_of(repository);
     PQ_AUTO_FREE char *path = pq_asprintf("blobs/%s", digest);
-    pq_registry_call call = {
-        .host = repository->host, .repository = repository->name, .method = "HEAD", .path = path, .where = where};
+    pq_registry_call call = call_of(repository, "HEAD", path, where);
     PQ_AUTO_ANSWER answer = {0};
     if (!ask(registry, &call, 200, 404, &answer, err))
         return false;
@@ -125,19 +147,14 @@ bool pq_registry_pull_blob(pq_registry *registry, const pq_repository *repositor
 {
     PQ_AUTO_FREE char *where = where_of(repository);
     PQ_AUTO_FREE char *path = pq_asprintf("blobs/%s", digest);
-    pq_registry_call call = {.host = repository->host,
-                             .repository = repository->name,
-                             .method = "GET",
-                             .path = path,
-                             .where = where,
-                             .answer_cap = out->cap};
+    pq_registry_call call = call_of(repository, "GET", path, where);
+    call.answer_cap = out->cap;
     PQ_AUTO_ANSWER answer = {0};
     if (!ask(registry, &call, 200, 200, &answer, err))
         return false;
     PQ_AUTO_FREE char *real = pq_sha256_digest(pq_buf_text(&answer.body), answer.body.length);
     if (strcmp(real, digest) != 0)
-        return pq_fail(err, PQ_EUNTRUSTED, where, "somebody changes what the registry sends",
-                       "the blob %s has another digest: %s", digest, real);
+        return pq_fail(err, PQ_EUNTRUSTED, where, somebody, "the blob %s has another digest: %s", digest, real);
     pq_buf_clear(out);
     *out = answer.body;
     answer.body = (pq_buf){0};
@@ -148,13 +165,9 @@ bool pq_registry_pull_blob(pq_registry *registry, const pq_repository *repositor
 static bool start_upload(pq_registry *registry, const pq_repository *repository, const char *where, char **location,
                          pq_error *err)
 {
-    pq_registry_call call = {.host = repository->host,
-                             .repository = repository->name,
-                             .push = true,
-                             .method = "POST",
-                             .path = "blobs/uploads/",
-                             .where = where,
-                             .repeatable = true};
+    pq_registry_call call = call_of(repository, "POST", "blobs/uploads/", where);
+    call.push = true;
+    call.repeatable = true;
     PQ_AUTO_ANSWER answer = {0};
     if (!ask(registry, &call, 202, 202, &answer, err))
         return false;
@@ -187,15 +200,11 @@ bool pq_registry_push_blob(pq_registry *registry, const pq_repository *repositor
     PQ_AUTO_FREE char *url = pq_asprintf("%s%sdigest=%s", location, strchr(location, '?') ? "&" : "?", escaped);
     PQ_AUTO_STRINGS headers = {0};
     pq_strings_add(&headers, "Content-Type: application/octet-stream");
-    pq_registry_call call = {.host = repository->host,
-                             .repository = repository->name,
-                             .push = true,
-                             .method = "PUT",
-                             .path = url,
-                             .where = where,
-                             .headers = &headers,
-                             .body = bytes,
-                             .body_length = length};
+    pq_registry_call call = call_of(repository, "PUT", url, where);
+    call.push = true;
+    call.headers = &headers;
+    call.body = bytes;
+    call.body_length = length;
     PQ_AUTO_ANSWER answer = {0};
     if (!ask(registry, &call, 201, 204, &answer, err))
         return false;
@@ -212,12 +221,8 @@ bool pq_registry_push_manifest(pq_registry *registry, const pq_repository *repos
     *uploaded = false;
     PQ_AUTO_STRINGS accept = {0};
     pq_strings_add(&accept, pq_accept_manifests);
-    pq_registry_call head = {.host = repository->host,
-                             .repository = repository->name,
-                             .method = "HEAD",
-                             .path = path,
-                             .where = where,
-                             .headers = &accept};
+    pq_registry_call head = call_of(repository, "HEAD", path, where);
+    head.headers = &accept;
     PQ_AUTO_ANSWER before = {0};
     if (!ask(registry, &head, 200, 404, &before, err))
         return false;
@@ -226,16 +231,12 @@ bool pq_registry_push_manifest(pq_registry *registry, const pq_repository *repos
 
     PQ_AUTO_STRINGS headers = {0};
     pq_strings_take(&headers, pq_asprintf("Content-Type: %s", media_type));
-    pq_registry_call put = {.host = repository->host,
-                            .repository = repository->name,
-                            .push = true,
-                            .method = "PUT",
-                            .path = path,
-                            .where = where,
-                            .headers = &headers,
-                            .body = bytes,
-                            .body_length = length,
-                            .repeatable = true};
+    pq_registry_call put = call_of(repository, "PUT", path, where);
+    put.push = true;
+    put.headers = &headers;
+    put.body = bytes;
+    put.body_length = length;
+    put.repeatable = true;
     PQ_AUTO_ANSWER answer = {0};
     if (!ask(registry, &put, 201, 200, &answer, err))
         return false;
@@ -253,12 +254,8 @@ bool pq_registry_try_push(pq_registry *registry, const pq_repository *repository
     PQ_AUTO_FREE char *location = NULL;
     if (!start_upload(registry, repository, where, &location, err))
         return false;
-    pq_registry_call cancel = {.host = repository->host,
-                               .repository = repository->name,
-                               .push = true,
-                               .method = "DELETE",
-                               .path = location,
-                               .where = where};
+    pq_registry_call cancel = call_of(repository, "DELETE", location, where);
+    cancel.push = true;
     PQ_AUTO_ANSWER answer = {0};
     PQ_AUTO_ERROR ignored = {0};
     /* Not every registry knows how to cancel; those let it end by itself. The right to push is proved either way. */

@@ -20,6 +20,16 @@ typedef struct pq_remote_manifest {
 
 void pq_remote_manifest_clear(pq_remote_manifest *manifest);
 
+/* The digest of a manifest that came as an answer to a GET: computed from its bytes, and held against `reference` when
+ * that is a digest, else against what the registry claims. Owned. */
+bool pq_registry_prove_manifest(const pq_http_answer *answer, const char *reference, const char *where, char **digest,
+                                pq_error *err) PQ_MUST_USE;
+/* The digest that an answer to a HEAD names, held against `reference` when that is a digest. `*digest` is NULL, with
+ * true returned, when the answer is no success or names none: a GET has a body to give a reason in, or to compute a
+ * digest from. Owned. */
+bool pq_registry_head_digest(const pq_http_answer *answer, const char *reference, const char *where, char **digest,
+                             pq_error *err) PQ_MUST_USE;
+
 /* Logs in: GET /v2/ and, where the registry wants it, a token. True also for an open registry. */
 bool pq_registry_login(pq_registry *registry, const char *host, pq_error *err) PQ_MUST_USE;
 /* What a tag or digest stands for, by HEAD; by GET where the registry names no digest. */

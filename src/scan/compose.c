@@ -227,8 +227,7 @@ static void find_origin(reader *in, const char *service, origin *out)
             break;
         pq_yaml_entry build;
         bool builds = pq_composefile_find(file, at, "build", &build) && pq_yaml_kind_of(build.value) != PQ_YAML_NULL;
-        if (!out->found && pq_composefile_find(file, at, "image", &out->image) &&
-            pq_yaml_kind_of(out->image.value) != PQ_YAML_NULL) {
+        if (!out->found && pq_composefile_find(file, at, "image", &out->image)) {
             out->found = true;
             out->inherited = depth > 0;
             out->file = file;
@@ -275,10 +274,11 @@ static void read_service(reader *in, const char *service, pq_yaml_node node)
         site.has_build = from.has_build;
         site.splice = in->parent ? (pq_image_span){.shared = true}
                                  : pq_composefile_splice(in->file, service, from.inherited ? NULL : &from.image);
-        PQ_AUTO_FREE char *before = site.splice.before, *after = site.splice.after;
         PQ_AUTO_FREE char *image = NULL;
         if (pq_compose_text(from.file->name, from.image.value, &site, &in->vars, &image, in->scan))
-            pq_scan_add_image(in->scan, &site, image);
+            pq_scan_add_image(in->scan, &site, image); /* copies the splice */
+        free(site.splice.before);
+        free(site.splice.after);
     } else if (!from.has_build && !from.stopped && !pq_composefile_find(in->file, service, "provider", &provider)) {
         complain(in, in->file, node, NULL, "service %s has neither image nor build", service);
     }

@@ -19,15 +19,26 @@ typedef struct reader {
     pq_scan *scan;       /* a private one, until the file is known to be good */
 } reader;
 
-static void set_platform_args(reader *in, const char *prefix, const pq_platform *platform)
+/* As BuildKit fills the variant in: arm is v7 where nothing is said, and arm64 says nothing for v8. */
+static void complete_variant(pq_platform *platform)
 {
-    PQ_AUTO_FREE char *whole = pq_platform_string(platform);
+    bool arm = strcmp(platform->architecture, "arm") == 0, arm64 = strcmp(platform->architecture, "arm64") == 0;
+    const char *variant = arm && !*platform->variant ? "v7" : arm64 && strcmp(platform->variant, "v8") == 0 ? "" : NULL;
+    if (!variant)
+        return;
+    free(platform->variant);
+    platform->variant = pq_strdup(variant);
+}
+
+static void set_platform_args(reader *in, const char *prefix, const pq_platform *given_platform)
+{
+    PQ_AUTO_PLATFORM platform = {0};
+    pq_platform_copy(given_platform, &platform);
+    complete_variant(&platform);
+    PQ_AUTO_FREE char *whole = pq_platform_string(&platform);
     const char *const values[][2] = {
-        {"PLATFORM", whole},
-        {"OS", platform->os},
-        {"OSVERSION", ""},
-        {"ARCH", platform->architecture},
-        {"VARIANT", platform->variant},
+        {"PLATFORM", whole},           {"OS", platform.os}, {"OSVERSION", ""}, {"ARCH", platform.architecture},
+        {"VARIANT", platform.variant},
     };
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
         PQ_AUTO_FREE char *name = pq_asprintf("%s%s", prefix, values[i][0]);

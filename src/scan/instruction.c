@@ -93,9 +93,8 @@ static bool read_directive(reader *in, line what, bool indented)
             pq_scan_add_error(in->scan, in->file, in->number, "it may be \\ or `", "invalid escape character");
     }
     if (seen == &in->seen_syntax && !indented) { /* the one that picks the frontend allows no blanks before it */
-        in->out->syntax = pq_strndup(at, strcspn(at, " \t\r\n"));
-        if (strlen(in->out->syntax) > (size_t)(end - at))
-            in->out->syntax[end - at] = '\0';
+        in->out->syntax = pq_strndup(at, (size_t)(end - at));
+        in->out->syntax[strcspn(in->out->syntax, " \t")] = '\0';
         in->out->syntax_line = in->number;
     }
     return true;

@@ -127,6 +127,7 @@ void pq_scan_add_image(pq_scan *scan, const pq_image_site *site, const char *ima
 
 void pq_scan_add_unresolved(pq_scan *scan, const pq_image_site *site, const char *text, char *reason)
 {
+    PQ_AUTO_FREE char *raw = reason; /* it may name a variable in bytes that are not UTF-8 */
     *new_unresolved(scan) = (pq_unresolved){
         .text = pq_printable(text),
         .file = pq_strdup(site->file),
@@ -134,7 +135,7 @@ void pq_scan_add_unresolved(pq_scan *scan, const pq_image_site *site, const char
         .line = site->line,
         .kind = site->kind,
         .service = pq_strdup(site->service),
-        .reason = reason,
+        .reason = pq_printable(raw),
     };
 }
 

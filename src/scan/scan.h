@@ -36,7 +36,7 @@ typedef struct pq_image_use {
     char *service;          /* of a Compose file, else NULL */
     pq_reference reference; /* `image` normalised */
     bool has_build;         /* the service also has `build`: the image is what that build is called */
-    pq_image_span splice;       /* kind PQ_IMAGE_COMPOSE only */
+    pq_image_span splice;   /* kind PQ_IMAGE_COMPOSE only */
 } pq_image_use;
 
 typedef struct pq_unresolved {

@@ -230,7 +230,7 @@ static bool check_binding(const pq_secret_found *found, const char *name, const 
         pq_buf_addf(&hosts, "%s%s", i ? ", " : "", found->hosts.at[i]);
     PQ_AUTO_FREE char *hint =
         pq_asprintf("if that is wanted, set it again with `pratique secrets update --for %s %s=VALUE`", normal, name);
-    return pq_fail(err, PQ_EDENIED, NULL, hint, "the secret %s is bound to %s and is not sent to %s", name,
+    return pq_fail(err, PQ_ECONFIG, NULL, hint, "the secret %s is bound to %s and is not sent to %s", name,
                    pq_buf_text(&hosts), normal);
 }
 

@@ -63,7 +63,7 @@ typedef struct pq_secret_found {
 void pq_secret_found_clear(pq_secret_found *found);
 
 /* Looks a name up. `host` is where the secret is going to be sent, as pq_secret_host() writes it: a secret that is
- * bound to other hosts is refused with PQ_EDENIED. NULL when it goes nowhere (`config check`, a passphrase).
+ * bound to other hosts is refused with PQ_ECONFIG. NULL when it goes nowhere (`config check`, a passphrase).
  * `*out_found` false with true returned: no source has it. PQ_ECONFIG for a name that cannot be one. A source that has
  * the name but cannot give it (a folder of that name, a FIFO, too large, a changed row) is an error, not a miss. */
 bool pq_secrets_find(pq_secrets *secrets, const char *name, const char *host, pq_secret_found *out, bool *out_found,

@@ -174,19 +174,12 @@ static size_t flow_end(const work *w, size_t at)
 static bool find_written(const work *w, pq_yaml_node mapping, const char *key, written *out)
 {
     pq_yaml_entry entry;
-    if (!pq_yaml_find(mapping, key, &entry) || entry.merged || pq_yaml_is_shared(entry.key) ||
-        pq_yaml_is_shared(mapping))
+    if (!pq_yaml_find(mapping, key, &entry) || entry.merged || pq_yaml_is_shared(mapping))
         return false;
     pq_yaml_span span = pq_yaml_span_of(entry.key);
     bool quoted = pq_yaml_style_of(entry.key) != PQ_YAML_PLAIN;
-    /* Everything before another entry can be looked at by the same function that finds places for new ones. */
     pq_pin_place place;
-    PQ_AUTO_STRINGS others = {0};
-    pq_yaml_entry other;
-    for (size_t i = 0; pq_yaml_entry_at(mapping, i, &other); i++)
-        if (!pq_streq(pq_yaml_text(other.key), key) && pq_yaml_text(other.key))
-            pq_strings_add(&others, pq_yaml_text(other.key));
-    if (!pq_pin_find_place(w->bytes, w->length, mapping, (const char *const *)others.at, others.count, &place))
+    if (!pq_pin_place_of(w->bytes, w->length, entry.key, &place))
         return false;
     size_t colon = span.end + quoted;
     while (colon < w->length && w->bytes[colon] == ' ')
@@ -234,21 +227,44 @@ static bool holds_alias(pq_yaml_node node)
     return false;
 }
 
-/* Whether something in the bytes looks like an alias of an anchor that is there: a merge whose entries are all
- * overridden shows nowhere else. What only looks like one does no harm but to the layout. */
-static bool looks_aliased(const char *bytes, size_t length)
+/* The next anchor (`&`) or alias (`*`) from `*at` on, by the look of it; NULL after the last. `*at` moves behind it. */
+static char *next_name(const char *bytes, size_t length, char sigil, size_t *at)
 {
-    for (size_t i = 0; i < length; i++) {
-        if (bytes[i] != '*' || (i > 0 && !strchr(" \t\n-:,[{", bytes[i - 1])))
+    for (size_t i = *at; i < length; i++) {
+        if (bytes[i] != sigil || (i > 0 && !strchr(" \t\r\n:,[{", bytes[i - 1])))
             continue;
         size_t end = i + 1;
         while (end < length && !strchr(" \t\r\n,[]{}", bytes[end]))
             end++;
-        PQ_AUTO_FREE char *anchor = pq_asprintf("&%.*s", (int)(end - i - 1), bytes + i + 1);
-        if (end > i + 1 && memmem(bytes, length, anchor, strlen(anchor)))
+        *at = end;
+        return pq_strndup(bytes + i + 1, end - i - 1);
+    }
+    return NULL;
+}
+
+static int by_text(const void *left, const void *right)
+{
+    return strcmp(*(char *const *)left, *(char *const *)right);
+}
+
+/* Whether something in the bytes looks like an alias of an anchor that is there: a merge whose entries are all
+ * overridden shows nowhere else. What only looks like one does no harm but to the layout. */
+static bool looks_aliased(const char *bytes, size_t length)
+{
+    PQ_AUTO_STRINGS anchors = {0};
+    size_t at = 0;
+    for (char *name; (name = next_name(bytes, length, '&', &at));)
+        pq_strings_take(&anchors, name);
+    if (anchors.count == 0)
+        return false;
+    pq_strings_sort(&anchors);
+    for (at = 0;;) {
+        PQ_AUTO_FREE char *name = next_name(bytes, length, '*', &at);
+        if (!name)
+            return false;
+        if (*name && bsearch(&name, anchors.at, anchors.count, sizeof *anchors.at, by_text))
             return true;
     }
-    return false;
 }
 
 static const char *label_of(const json_t *wanted)
@@ -259,12 +275,11 @@ static const char *label_of(const json_t *wanted)
 /* Changes a service in place; false when it has to be written again. */
 static bool splice_service(const work *w, pq_yaml_node service, const json_t *wanted, pq_splices *splices)
 {
-    static const char *const build[] = {"build"};
     pq_yaml_node labels = pq_yaml_get(service, "labels"), image = pq_yaml_get(service, "image");
     pq_yaml_kind kind = pq_yaml_kind_of(labels);
     pq_pin_place head, label_head;
     written entry;
-    if (holds_alias(service) || !pq_pin_find_place(w->bytes, w->length, service, build, 1, &head))
+    if (holds_alias(service) || !pq_pin_find_place(w->bytes, w->length, service, "build", &head))
         return false;
     const char *hash = label_of(wanted), *reference = json_string_value(pq_app_model_get(wanted, "image")) + 1;
     if (pq_yaml_kind_of(image) == PQ_YAML_ABSENT)
@@ -282,7 +297,7 @@ static bool splice_service(const work *w, pq_yaml_node service, const json_t *wa
                                                 "", hash, (int)head.indent, ""));
     } else {
         if (kind != PQ_YAML_MAPPING || pq_yaml_kind_of(pq_yaml_get(labels, PQ_APP_HASH_LABEL)) != PQ_YAML_ABSENT ||
-            !pq_pin_find_place(w->bytes, w->length, labels, NULL, 0, &label_head))
+            !pq_pin_find_place(w->bytes, w->length, labels, NULL, &label_head))
             return false;
         pq_splices_take(splices, label_head.offset, label_head.offset,
                         label_head.flow
@@ -365,6 +380,8 @@ bool pq_app_compose(const char *name, const char *bytes, size_t length, const pq
     w.services = pq_yaml_get(pq_yaml_root(w.yaml, 0), "services");
     if (pq_yaml_kind_of(w.services) != PQ_YAML_MAPPING || pq_yaml_size(w.services) == 0)
         return pq_errors_add(errs, PQ_EINPUT, name, NULL, "has no services");
+    if (pq_yaml_size(w.services) > PQ_APP_SERVICES_MAX)
+        return pq_errors_add(errs, PQ_EINPUT, name, NULL, "has more than %u services", PQ_APP_SERVICES_MAX);
     if (!want(&w, pins, count, errs))
         return false;
     PQ_AUTO_BUF text = PQ_BUF(PQ_APP_COMPOSE_MAX);

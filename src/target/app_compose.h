@@ -25,6 +25,7 @@
 #include "base/error.h"
 
 #define PQ_APP_COMPOSE_MAX (1u << 20)
+#define PQ_APP_SERVICES_MAX 1000u
 #define PQ_APP_HASH_LABEL "io.compose-spec.config-hash"
 
 /* The image of a service, pinned: "domain/path@sha256:…". */

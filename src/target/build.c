@@ -1,7 +1,10 @@
 #include "target/build.h"
 
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/limits.h"
 #include "base/log.h"
 #include "registry/transfer.h"
 #include "target/build_secrets.h"
@@ -42,6 +45,37 @@ static bool list_inputs(const pq_build_options *options, const pq_build *build, 
     return true;
 }
 
+/* Whether the Dockerfile speaks of .git: only then is it part of the context, for it changes with every clone and
+ * commit, and an image would be built anew each time. */
+static bool speaks_of_git(const pq_build_options *options, const pq_plan_image *image)
+{
+    PQ_AUTO_ERROR err = {0};
+    PQ_AUTO_BUF bytes = PQ_BUF(PQ_MAX_TREE_FILE);
+    if (!pq_tree_read(options->tree, image->folder->dockerfile, &bytes, &err))
+        return false;
+    for (const char *at = pq_buf_text(&bytes); (at = strstr(at, ".git")); at += 4)
+        if (!pq_ascii_alnum(at[4]) && at[4] != '-' && at[4] != '.')
+            return true;
+    return false;
+}
+
+/* The context's own .containerignore or .dockerignore, with .git behind it. */
+static bool write_ignore(const pq_build_options *options, const pq_plan_image *image, const char *path, pq_error *err)
+{
+    static const char *const names[] = {".containerignore", ".dockerignore"};
+    PQ_AUTO_BUF bytes = PQ_BUF(2 * PQ_MAX_TREE_FILE);
+    bool found = false;
+    for (size_t i = 0; i < sizeof names / sizeof *names && !found; i++) {
+        PQ_AUTO_FREE char *name = pq_path_join(image->folder->context, names[i]);
+        found = pq_tree_read(options->tree, name, &bytes, err);
+        if (!found && err->code != PQ_ENOTFOUND)
+            return false;
+        pq_error_clear(err);
+    }
+    pq_buf_adds(&bytes, "\n.git\n**/.git\n");
+    return pq_write_file(path, 0600, bytes.data, bytes.length, err);
+}
+
 static bool prepare_image(const pq_build_options *options, pq_build *build, size_t at, pq_error *err)
 {
     const pq_plan_image *image = &options->plan->images[at];
@@ -60,6 +94,7 @@ static bool prepare_image(const pq_build_options *options, pq_build *build, size
         .arguments = &image->folder->arguments,
         .bases = &bases,
         .secrets = with_secrets ? &file->secrets : &none,
+        .with_git = speaks_of_git(options, image),
     };
     built->repository = pq_asprintf("%s/%s", options->factory, image->folder->name);
     if (!pq_inputs_tag(options->tree, &inputs, &built->tag, err))
@@ -89,11 +124,59 @@ bool pq_build_prepare(const pq_build_options *options, pq_build *out, pq_error *
     return true;
 }
 
+/* The image of a FROM as its Dockerfile has it, variables and all; NULL if it cannot be found. Owned. */
+static char *written_base(const pq_buf *dockerfile, unsigned line)
+{
+    const char *at = pq_buf_text(dockerfile);
+    for (unsigned i = 1; at && i < line; i++) {
+        at = strchr(at, '\n');
+        at = at ? at + 1 : NULL;
+    }
+    static const char blanks[] = " \t\r\n";
+    for (bool first = true; at && *at; first = false) {
+        at += strspn(at, blanks);
+        size_t length = strcspn(at, blanks);
+        bool flag = pq_starts_with(at, "--"), continued = length == 1 && (*at == '\\' || *at == '`');
+        if (!first && !flag && !continued)
+            return length ? pq_strndup(at, length) : NULL;
+        at += length;
+    }
+    return NULL;
+}
+
+static void add_base(const char *written, const char *pinned, pq_strings *out)
+{
+    if (strcmp(pinned, written) == 0)
+        return;
+    PQ_AUTO_FREE char *pair = pq_asprintf("%s=%s", written, pinned);
+    (void)pq_strings_add_once(out, pair);
+}
+
+/* buildah looks a FROM up as it is written, before its variables are known (imagebuildah/executor.go), and splits what
+ * it is given at the first equals sign. */
+static bool add_written_base(const pq_image_use *use, const pq_buf *dockerfile, const char *pinned, pq_strings *out,
+                             pq_error *err)
+{
+    PQ_AUTO_FREE char *written = written_base(dockerfile, use->line);
+    if (!written || strcmp(written, use->image) == 0)
+        return true;
+    if (strchr(written, '=')) {
+        PQ_AUTO_FREE char *where = pq_asprintf("%s:%u", use->file, use->line);
+        return pq_fail(err, PQ_EINPUT, where, "give the value to an ARG before the first FROM",
+                       "buildah cannot be told which image this is: there is an equals sign in it");
+    }
+    add_base(written, pinned, out);
+    return true;
+}
+
 /* REFERENCE=IMAGE for the engine: every reference by what it was resolved to, so that what is built is what was
  * checked. */
-static void list_bases(const pq_build_options *options, const pq_build *build, const pq_plan_image *image,
-                       pq_strings *out)
+static bool list_bases(const pq_build_options *options, const pq_build *build, const pq_plan_image *image,
+                       pq_strings *out, pq_error *err)
 {
+    PQ_AUTO_BUF dockerfile = PQ_BUF(PQ_MAX_TREE_FILE);
+    if (!pq_tree_read(options->tree, image->folder->dockerfile, &dockerfile, err))
+        return false;
     for (size_t i = 0; i < image->use_count; i++) {
         const pq_image_use *use = image->uses[i].use;
         PQ_AUTO_FREE char *pinned = NULL;
@@ -106,11 +189,11 @@ static void list_bases(const pq_build_options *options, const pq_build *build, c
             PQ_AUTO_FREE char *name = pq_reference_name(&use->reference);
             pinned = pq_asprintf("%s@%s", name, checked->digest);
         }
-        if (strcmp(pinned, use->image) == 0)
-            continue;
-        PQ_AUTO_FREE char *pair = pq_asprintf("%s=%s", use->image, pinned);
-        (void)pq_strings_add_once(out, pair);
+        add_base(use->image, pinned, out);
+        if (use->kind == PQ_IMAGE_FROM && !add_written_base(use, &dockerfile, pinned, out, err))
+            return false;
     }
+    return true;
 }
 
 /* The hosts that the builds of this run pull from; nobody else's credentials are within their reach. */
@@ -137,15 +220,23 @@ static bool build_image(const pq_build_options *options, pq_build *build, size_t
     pq_built_image *built = &build->images[at];
     const pq_dockerfile *file = dockerfile_of(image);
     PQ_AUTO_STRINGS bases = {0};
-    list_bases(options, build, image, &bases);
+    if (!list_bases(options, build, image, &bases, err))
+        return false;
     PQ_AUTO_BUILD_SECRETS secrets = {0};
     if (file && file->secrets.count && !pq_build_secrets_open(options->config, options->secrets, file, &secrets, err))
         return false;
     PQ_AUTO_FREE char *platform = pq_platform_string(options->platform);
     PQ_AUTO_FREE char *local = pq_asprintf("localhost/pratique/%s:%s", built->repository, built->tag);
     PQ_AUTO_FREE char *log = pq_asprintf("%s/%s.log", options->logs, image->folder->name);
+    PQ_AUTO_FREE char *ignore = pq_path_join(pq_helper_server_folder(server), "ignore");
+    bool with_git = speaks_of_git(options, image);
+    if (!with_git && !write_ignore(options, image, ignore, err))
+        return false;
+    if (unlink(log) != 0 && errno != ENOENT)
+        return pq_fail_errno(err, log, "cannot remove the log of the last time");
     pq_engine_build job = {
         .name = image->folder->name,
+        .ignore = with_git ? NULL : ignore,
         .root = options->root,
         .dockerfile = image->folder->dockerfile,
         .context = image->folder->context,

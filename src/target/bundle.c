@@ -1,7 +1,5 @@
 #include "target/bundle.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +12,7 @@
 #include "base/secret.h"
 #include "base/text.h"
 #include "crypto/hash.h"
+#include "target/archive_lazy.h"
 #include "target/ignore.h"
 
 enum { MAX_FOLDER_DEPTH = 100, MAX_LINK = 4096 };
@@ -354,6 +353,11 @@ bool pq_bundle_build(const pq_tree *folder, const pq_bundle_replacement *replace
 {
     PQ_AUTO_ERRORS found = {0};
     AUTO_WALK w = {.tree = folder, .replacements = replacements, .replacement_count = count, .errs = &found};
+    PQ_AUTO_ERROR err = {0};
+    if (!pq_archive_load(&err)) {
+        pq_errors_take(errs, &err);
+        return false;
+    }
     if (!read_ignores(&w)) {
         pq_errors_append(errs, &found);
         return false;

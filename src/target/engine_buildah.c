@@ -197,6 +197,10 @@ bool pq_engine_run(const pq_engine *engine, const pq_engine_build *build, pq_hel
         pq_strings_take(&argv, pq_asprintf("id=%.*s,src=%s", (int)(equals - build->secrets->at[i]),
                                            build->secrets->at[i], equals + 1));
     }
+    if (build->ignore) {
+        pq_strings_add(&argv, "--ignorefile");
+        pq_strings_add(&argv, build->ignore);
+    }
     pq_strings_add(&argv, "--tag");
     pq_strings_add(&argv, build->tag);
     PQ_AUTO_FREE char *dockerfile = pq_path_join(build->root, build->dockerfile);

@@ -47,7 +47,8 @@ static bool add_link(int folder, pq_hasher *hasher, const char *path, const char
     return true;
 }
 
-static bool add_folder(const pq_tree *tree, pq_hasher *hasher, const char *path, size_t depth, pq_error *err)
+static bool add_folder(const pq_tree *tree, pq_hasher *hasher, bool with_git, const char *path, size_t depth,
+                       pq_error *err)
 {
     if (depth > DEEPEST)
         return pq_fail(err, PQ_EINPUT, path, NULL, "folders are nested deeper than %d", DEEPEST);
@@ -61,7 +62,8 @@ static bool add_folder(const pq_tree *tree, pq_hasher *hasher, const char *path,
     }
     PQ_AUTO_STRINGS names = {0};
     for (struct dirent *entry; (entry = readdir(folder));)
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+            (with_git || strcmp(entry->d_name, ".git") != 0))
             pq_strings_add(&names, entry->d_name);
     (void)closedir(folder);
     pq_strings_sort(&names);
@@ -71,7 +73,8 @@ static bool add_folder(const pq_tree *tree, pq_hasher *hasher, const char *path,
         if (fstatat(fd, names.at[i], &status, AT_SYMLINK_NOFOLLOW) != 0)
             return pq_fail_errno(err, below, "cannot be read");
         add_field(hasher, "path", below, strlen(below));
-        PQ_AUTO_FREE char *mode = pq_asprintf("%o", (unsigned)status.st_mode);
+        bool executable = S_ISREG(status.st_mode) && (status.st_mode & S_IXUSR);
+        PQ_AUTO_FREE char *mode = pq_asprintf("%o%s", (unsigned)(status.st_mode & S_IFMT), executable ? "x" : "");
         add_field(hasher, "mode", mode, strlen(mode));
         bool good = true;
         if (S_ISREG(status.st_mode))
@@ -79,7 +82,7 @@ static bool add_folder(const pq_tree *tree, pq_hasher *hasher, const char *path,
         else if (S_ISLNK(status.st_mode))
             good = add_link(fd, hasher, below, names.at[i], err);
         else if (S_ISDIR(status.st_mode))
-            good = add_folder(tree, hasher, below, depth + 1, err);
+            good = add_folder(tree, hasher, with_git, below, depth + 1, err);
         if (!good)
             return false;
     }
@@ -99,7 +102,7 @@ bool pq_inputs_tag(const pq_tree *tree, const pq_inputs *inputs, char **out, pq_
     if (!add_file(tree, hasher, inputs->dockerfile, err))
         return false;
     add_field(hasher, "context", inputs->context, strlen(inputs->context));
-    if (!add_folder(tree, hasher, inputs->context, 0, err))
+    if (!add_folder(tree, hasher, inputs->with_git, inputs->context, 0, err))
         return false;
     pq_sha256 hash = pq_hasher_end(hasher);
     char hex[PQ_SHA256_HEX];

@@ -58,6 +58,8 @@ static bool ends_here(const char *at)
     return *at == '\0' || *at == '#';
 }
 
+static const char not_run[] = "no file of the tree is run as a shell script";
+
 static void conf_line(const char *line, const char *where, pq_build_conf *conf)
 {
     static const char hint[] = "it is read as NAME=value, and not run as a shell script";
@@ -94,7 +96,7 @@ static void conf_line(const char *line, const char *where, pq_build_conf *conf)
         *known[i].place = pq_steal(value);
         return;
     }
-    pq_warn(where, NULL, "%s is not used", name);
+    pq_warn(where, not_run, "%s is not used", name);
 }
 
 /* Calls for each line, without its end. */
@@ -335,6 +337,8 @@ bool pq_layout_read(const pq_tree *tree, const char *architecture, pq_layout *ou
     }
     (void)closedir(folder);
     pq_strings_sort(&names);
+    if (has_file(tree, ".", "pre-build.conf"))
+        pq_warn("pre-build.conf", not_run, "this file is not used");
     for (size_t i = 0; i < names.count; i++) {
         size_t had = out->count;
         read_folder(tree, architecture, names.at[i], out, errors);

@@ -63,42 +63,55 @@ static bool is_blank(char byte)
     return byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n';
 }
 
-/* Whether the key is one of `skip`. */
-static bool skipped(pq_yaml_node key, const char *const *skip, size_t count)
+/* The place of a key that is written at `start`. */
+static bool place_at(const char *bytes, size_t start, pq_pin_place *out)
 {
-    for (size_t i = 0; i < count; i++)
-        if (pq_streq(pq_yaml_text(key), skip[i]))
-            return true;
-    return false;
+    size_t line = start;
+    while (line > 0 && bytes[line - 1] == ' ')
+        line--;
+    size_t before = line;
+    while (before > 0 && is_blank(bytes[before - 1]))
+        before--;
+    if (before > 0 && (bytes[before - 1] == '{' || bytes[before - 1] == ',')) {
+        *out = (pq_pin_place){.offset = start, .flow = true};
+        return true;
+    }
+    *out = (pq_pin_place){.offset = start, .indent = start - line};
+    return line == 0 || bytes[line - 1] == '\n';
 }
 
-bool pq_pin_find_place(const char *bytes, size_t length, pq_yaml_node mapping, const char *const *skip,
-                       size_t skip_count, pq_pin_place *out)
+/* The place of the `<<` whose value, or the first element of it, is written at `value`. */
+static bool place_of_merge(const char *bytes, size_t value, pq_pin_place *out)
 {
-    pq_yaml_entry entry;
+    size_t at = value;
+    while (at > 0 && (is_blank(bytes[at - 1]) || bytes[at - 1] == '[' || bytes[at - 1] == ':'))
+        at--;
+    return at >= 2 && bytes[at - 1] == '<' && bytes[at - 2] == '<' && place_at(bytes, at - 2, out);
+}
+
+bool pq_pin_place_of(const char *bytes, size_t length, pq_yaml_node key, pq_pin_place *out)
+{
+    pq_yaml_span span = pq_yaml_span_of(key);
+    size_t start = span.start;
+    if (pq_yaml_is_shared(key) || !span.exact || start >= length || pq_yaml_tag(key))
+        return false;
+    if (pq_yaml_style_of(key) != PQ_YAML_PLAIN && start-- == 0)
+        return false;
+    return place_at(bytes, start, out);
+}
+
+bool pq_pin_find_place(const char *bytes, size_t length, pq_yaml_node mapping, const char *skip, pq_pin_place *out)
+{
+    pq_yaml_entry entry, merged = {0};
     for (size_t i = 0; pq_yaml_entry_at(mapping, i, &entry); i++) {
-        if (entry.merged || pq_yaml_is_shared(entry.key) || skipped(entry.key, skip, skip_count))
+        if (entry.merged && !merged.merged)
+            merged = entry;
+        if (entry.merged || pq_yaml_is_shared(entry.key) || (skip && pq_streq(pq_yaml_text(entry.key), skip)))
             continue;
-        pq_yaml_span span = pq_yaml_span_of(entry.key);
-        size_t start = span.start;
-        if (!span.exact || start >= length || pq_yaml_tag(entry.key))
-            return false;
-        if (pq_yaml_style_of(entry.key) != PQ_YAML_PLAIN && start-- == 0)
-            return false;
-        size_t line = start;
-        while (line > 0 && bytes[line - 1] == ' ')
-            line--;
-        size_t before = line;
-        while (before > 0 && is_blank(bytes[before - 1]))
-            before--;
-        if (before > 0 && (bytes[before - 1] == '{' || bytes[before - 1] == ',')) {
-            *out = (pq_pin_place){.offset = start, .flow = true};
-            return true;
-        }
-        *out = (pq_pin_place){.offset = start, .indent = start - line};
-        return line == 0 || bytes[line - 1] == '\n';
+        return pq_pin_place_of(bytes, length, entry.key, out);
     }
-    return false;
+    size_t value = pq_yaml_use_of(merged.value).start;
+    return merged.merged && value < length && place_of_merge(bytes, value, out);
 }
 
 /* The end of `*name` that starts at `start`. */
@@ -110,6 +123,16 @@ static size_t alias_end(const char *bytes, size_t length, size_t start)
     return end;
 }
 
+/* Whether `*name` is written at `use` as the value of a key that is no merge. */
+static bool is_value_alias(const char *bytes, size_t length, size_t use)
+{
+    if (use >= length || bytes[use] != '*')
+        return false;
+    while (use > 0 && is_blank(bytes[use - 1]))
+        use--;
+    return use >= 3 && bytes[use - 1] == ':' && memcmp(bytes + use - 3, "<<", 2) != 0;
+}
+
 bool pq_pin_image(const char *name, const char *bytes, size_t length, pq_yaml_node service, const char *reference,
                   pq_splices *out, pq_error *err)
 {
@@ -117,9 +140,15 @@ bool pq_pin_image(const char *name, const char *bytes, size_t length, pq_yaml_no
     bool written = pq_yaml_find(service, "image", &entry) && !entry.merged;
     PQ_AUTO_FREE char *where = pq_yaml_where(name, written ? entry.value : service);
     const char *const hint = "write it as `image: name` on one line";
+    size_t use = pq_yaml_use_of(service).start;
+    if (pq_yaml_is_shared(service) && is_value_alias(bytes, length, use)) {
+        size_t end = alias_end(bytes, length, use);
+        pq_splices_take(out, use, end, pq_asprintf("{<<: %.*s, image: %s}", (int)(end - use), bytes + use, reference));
+        return true;
+    }
     if (!written) {
         pq_pin_place place;
-        if (pq_yaml_is_shared(service) || !pq_pin_find_place(bytes, length, service, NULL, 0, &place))
+        if (pq_yaml_is_shared(service) || !pq_pin_find_place(bytes, length, service, NULL, &place))
             return pq_fail(err, PQ_EINPUT, where, "write an `image:` of its own into the service",
                            "the image comes from elsewhere and cannot be pinned here");
         pq_splices_take(out, place.offset, place.offset,

@@ -31,14 +31,18 @@ typedef struct pq_pin_place {
     bool flow;     /* `{…}`: the entry is followed by ", ", else by a line end and the indent */
 } pq_pin_place;
 
-/* Finds the place before the first key that is written there and is not one of `skip` (which may be NULL). False when
- * there is none, or the mapping is written in a way that this does not understand (`? key`, an anchor before a key). */
-bool pq_pin_find_place(const char *bytes, size_t length, pq_yaml_node mapping, const char *const *skip,
-                       size_t skip_count, pq_pin_place *out) PQ_MUST_USE;
+/* The place before an entry whose key is this. False when the mapping is written in a way that this does not understand
+ * (`? key`, an anchor before a key). */
+bool pq_pin_place_of(const char *bytes, size_t length, pq_yaml_node key, pq_pin_place *out) PQ_MUST_USE;
+/* The place before the first key that is written in the mapping itself and is not `skip` (which may be NULL); where
+ * there is none, before the first `<<`. False when there is neither. */
+bool pq_pin_find_place(const char *bytes, size_t length, pq_yaml_node mapping, const char *skip,
+                       pq_pin_place *out) PQ_MUST_USE;
 
 /* The splice that pins the image of a Compose service to `reference`, whose characters need no quotes in YAML and are
  * none that quotes would change: a plain or quoted scalar's content is replaced; of an alias (`image: *base`), the
- * alias; where it comes by merge or not at all, an `image` entry is put into the service itself. `name` is the file's,
+ * alias; where it comes by merge or not at all, an `image` entry is put into the service itself; a service that is an
+ * alias as a whole becomes `{<<: *alias, image: …}`. `name` is the file's,
  * for errors. PQ_EINPUT when the image is written in a way that cannot be spliced, a block scalar (`>-`) for example.
  */
 bool pq_pin_image(const char *name, const char *bytes, size_t length, pq_yaml_node service, const char *reference,

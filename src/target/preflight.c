@@ -6,8 +6,8 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/signals.h"
-#include "crypto/hash.h"
 #include "oci/manifest.h"
+#include "registry/transfer.h"
 
 const char *pq_image_status_name(pq_image_status status)
 {
@@ -51,6 +51,12 @@ void pq_preflight_add_host(pq_preflight *preflight, const char *host)
     preflight->registries = pq_grow(preflight->registries, &preflight->registry_capacity, preflight->registry_count + 1,
                                     sizeof *preflight->registries);
     preflight->registries[preflight->registry_count++] = (pq_checked_registry){.host = pq_strdup(host)};
+}
+
+void pq_preflight_hosts(const pq_preflight *preflight, pq_strings *out)
+{
+    for (size_t i = 0; i < preflight->registry_count; i++)
+        pq_strings_add(out, preflight->registries[i].host);
 }
 
 static size_t find_image(const pq_preflight *preflight, const char *pull)
@@ -137,6 +143,22 @@ static pq_image_status status_of(const pq_error *err)
     }
 }
 
+static void copy_findings(const pq_checked_image *from, pq_checked_image *to)
+{
+    to->status = from->status;
+    to->size = from->size;
+    for (size_t i = 0; i < from->platforms.count; i++)
+        pq_strings_add(&to->platforms, from->platforms.at[i]);
+    if (from->error.code != PQ_OK)
+        (void)pq_fail(&to->error, from->error.code, to->pull, from->error.hint, "%s", from->error.message);
+}
+
+static void count_done(run *r)
+{
+    r->done++;
+    pq_progress("checking images: %zu of %zu", r->done, r->preflight->image_count);
+}
+
 static void image_done(run *r, pq_checked_image *image, pq_error *err)
 {
     if (err->code == PQ_OK) {
@@ -145,8 +167,35 @@ static void image_done(run *r, pq_checked_image *image, pq_error *err)
         image->status = status_of(err);
         pq_error_move(&image->error, err);
     }
-    r->done++;
-    pq_progress("checking images: %zu of %zu", r->done, r->preflight->image_count);
+    count_done(r);
+    size_t number = (size_t)(image - r->preflight->images) + 1;
+    for (size_t i = 0; image->leads && i < r->preflight->image_count; i++)
+        if (r->preflight->images[i].follows == number) {
+            copy_findings(image, &r->preflight->images[i]);
+            count_done(r);
+        }
+}
+
+/* Tags of one repository that stand for one manifest: it is looked into once. True when another image does it for this
+ * one. */
+static bool is_done_by_another(run *r, pq_checked_image *image)
+{
+    for (size_t i = 0; i < r->preflight->image_count; i++) {
+        const pq_checked_image *other = &r->preflight->images[i];
+        if (other == image || !other->leads || strcmp(other->digest, image->digest) != 0 ||
+            strcmp(other->reference.path, image->reference.path) != 0 ||
+            strcmp(other->reference.domain, image->reference.domain) != 0)
+            continue;
+        if (other->status == PQ_IMAGE_UNKNOWN) {
+            image->follows = i + 1;
+        } else {
+            copy_findings(other, image);
+            count_done(r);
+        }
+        return true;
+    }
+    image->leads = true;
+    return false;
 }
 
 /* Takes errors and refusals; true when the answer can be used. */
@@ -239,14 +288,9 @@ static void on_manifest(void *context, pq_http_answer *answer, pq_error *err)
     pq_checked_image *image = q->image;
     if (!usable(q, answer, err))
         return;
-    PQ_AUTO_FREE char *digest = pq_sha256_digest(pq_buf_text(&answer->body), answer->body.length);
-    const char *asked = strrchr(q->path, '/') + 1;
-    const char *claimed = pq_http_header(answer, "Docker-Content-Digest");
+    PQ_AUTO_FREE char *digest = NULL;
     PQ_AUTO_MANIFEST manifest = {0};
-    if ((strchr(asked, ':') && strcmp(asked, digest) != 0) || (claimed && strcmp(claimed, digest) != 0)) {
-        (void)pq_fail(err, PQ_EUNTRUSTED, image->pull, "somebody changes what the registry sends",
-                      "the manifest has the digest %s, but %s was promised", digest,
-                      strchr(asked, ':') ? asked : claimed);
+    if (!pq_registry_prove_manifest(answer, strrchr(q->path, '/') + 1, image->pull, &digest, err)) {
         image_done(q->run, image, err);
         return;
     }
@@ -258,8 +302,11 @@ static void on_manifest(void *context, pq_http_answer *answer, pq_error *err)
         return;
     }
     bool first = !image->digest;
-    if (first)
+    if (first) {
         image->digest = pq_steal(digest);
+        if (is_done_by_another(q->run, image))
+            return;
+    }
     if (manifest.is_index) {
         if (first)
             take_index(q, &manifest, err);
@@ -280,29 +327,16 @@ static void on_manifest(void *context, pq_http_answer *answer, pq_error *err)
         image_done(q->run, image, err);
 }
 
-static bool is_digest(const char *text)
-{
-    return text && pq_starts_with(text, "sha256:") && strlen(text) == 71;
-}
-
 static void on_head(void *context, pq_http_answer *answer, pq_error *err)
 {
     question *q = context;
-    const char *digest = pq_http_header(answer, "Docker-Content-Digest");
-    if (err->code == PQ_OK && (answer->status != 200 || !is_digest(digest))) {
-        /* A HEAD has no body to give a reason in, and some registries no digest. */
+    const char *reference = pq_reference_target(&q->image->reference);
+    bool good =
+        err->code == PQ_OK && pq_registry_head_digest(answer, reference, q->image->pull, &q->image->digest, err);
+    if (good && !q->image->digest)
         ask(q->run, q->image, "GET", pq_strdup(q->path), on_manifest);
-        return;
-    }
-    if (!usable(q, answer, err))
-        return;
-    const char *asked = q->image->reference.digest;
-    if (asked && strcmp(asked, digest) != 0)
-        (void)pq_fail(err, PQ_EUNTRUSTED, q->image->pull, "somebody changes what the registry sends",
-                      "the registry answers with the digest %s, not the one asked for", digest);
     else
-        q->image->digest = pq_strdup(digest);
-    image_done(q->run, q->image, err);
+        image_done(q->run, q->image, err);
 }
 
 static void start_image(run *r, pq_checked_image *image)

@@ -27,6 +27,8 @@ typedef struct pq_checked_image {
     pq_strings platforms; /* linux/amd64, … ; empty when not asked for */
     uint64_t size;        /* bytes as transferred, for the platform asked for; 0 when not asked for */
     pq_error error;
+    bool leads;     /* private: its manifest is being looked into */
+    size_t follows; /* private: 1 + index of the image with the same digest that is being looked into; 0 for none */
 } pq_checked_image;
 
 typedef struct pq_checked_registry {
@@ -57,6 +59,8 @@ void pq_preflight_clear(pq_preflight *preflight);
 void pq_preflight_add_host(pq_preflight *preflight, const char *host);
 /* Adds an image (and its host) unless it is there. `built_here`: not asked for. Returns its index. */
 size_t pq_preflight_add_image(pq_preflight *preflight, const pq_reference *reference, bool built_here);
+/* The hosts that will be asked. */
+void pq_preflight_hosts(const pq_preflight *preflight, pq_strings *out);
 /* Asks. Every failure is kept where it belongs and counted; the return value is their number. */
 size_t pq_preflight_run(pq_preflight *preflight, const pq_preflight_options *options);
 /* Copies of all failures for the list of errors: each registry's, and each image's whose registry let us in. */

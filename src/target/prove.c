@@ -1,7 +1,5 @@
 #include "target/prove.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <string.h>
 
 #include "base/limits.h"
@@ -10,6 +8,7 @@
 #include "registry/transfer.h"
 #include "scan/compose.h"
 #include "target/app.h"
+#include "target/archive_lazy.h"
 #include "target/preflight.h"
 
 void pq_proof_clear(pq_proof *proof)
@@ -28,6 +27,8 @@ static void release_archive(struct archive **archive)
 /* The bytes of one regular file of a bundle. */
 static bool read_from_bundle(const pq_buf *bundle, const char *name, const char *where, pq_buf *out, pq_error *err)
 {
+    if (!pq_archive_load(err))
+        return false;
     PQ_CLEANUP(release_archive) struct archive *archive = archive_read_new();
     if (!archive || archive_read_support_filter_gzip(archive) != ARCHIVE_OK ||
         archive_read_support_format_tar(archive) != ARCHIVE_OK ||

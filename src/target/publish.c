@@ -26,12 +26,17 @@ void pq_publication_clear(pq_publication *publication)
     *publication = (pq_publication){0};
 }
 
+/* Stands for every digest in a rehearsal. */
+static const char rehearsed[] = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
+
 static bool pin_service(const pq_build_options *options, const pq_build *build, const pq_plan_use *use,
                         pq_published_service *out, pq_error *err)
 {
     const pq_reference *reference = &use->use->reference;
     const char *digest = NULL;
-    if (use->built_here != PQ_PLAN_ELSEWHERE) {
+    if (!build) {
+        digest = rehearsed;
+    } else if (use->built_here != PQ_PLAN_ELSEWHERE) {
         digest = build->images[use->built_here].digest;
     } else {
         const pq_checked_image *checked = pq_preflight_find(options->preflight, reference);

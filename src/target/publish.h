@@ -29,7 +29,8 @@ typedef struct pq_publication {
 #define PQ_AUTO_PUBLICATION PQ_CLEANUP(pq_publication_clear) pq_publication
 
 void pq_publication_clear(pq_publication *publication);
-/* Makes the artifacts of all apps, in memory. Every image must have its digest. All problems go to `errors`. */
+/* Makes the artifacts of all apps, in memory. Every image must have its digest; without `build` (NULL) none need have,
+ * and the artifacts are good for nothing but to find out whether they can be made. All problems go to `errors`. */
 bool pq_publication_make(const pq_build_options *options, const pq_build *build, pq_publication *out,
                          pq_errors *errors);
 /* Uploads what the hub does not have. `label` is the tag that goes with a new app. */

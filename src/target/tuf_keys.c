@@ -86,8 +86,13 @@ static bool open_key(pq_tuf_keys *keys, pq_tuf_role role, const pq_secret *passp
                        "the %s key is missing", pq_tuf_role_name(role));
     if (!pq_read_file(path, &sealed, err))
         return false;
-    if (!pq_open_with_passphrase(sealed.data, sealed.length, passphrase, bound, strlen(bound), path, &seed, err))
-        return pq_error_wrap(err, "the %s key cannot be opened: ", pq_tuf_role_name(role));
+    if (!pq_open_with_passphrase(sealed.data, sealed.length, passphrase, bound, strlen(bound), path, &seed, err)) {
+        if (err->code == PQ_EUNTRUSTED && !err->hint)
+            err->hint = pq_strdup("set the right one with `pratique secrets update tuf_passphrase=-`");
+        if (err->code == PQ_EUNTRUSTED)
+            err->code = PQ_ECONFIG; /* found offline, and mended by the right passphrase */
+        return pq_error_wrap(err, "the %s key cannot be opened", pq_tuf_role_name(role));
+    }
     return pq_sign_key_from_seed(seed, path, &keys->at[role], err);
 }
 

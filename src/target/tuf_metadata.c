@@ -147,7 +147,7 @@ static bool read_role(const json_t *roles, pq_tuf_role role, pq_tuf_metadata *ou
     if (!json_is_array(ids) || json_array_size(ids) > MAX_KEYS)
         return MALFORMED(err, "role %s has no list of at most %d keyids", name, MAX_KEYS);
     if (!read_number(entry, "threshold", 1, &out->threshold[role], err))
-        return pq_error_wrap(err, "role %s: ", name);
+        return pq_error_wrap(err, "role %s", name);
     for (size_t i = 0; i < json_array_size(ids); i++) {
         const char *id = json_string_value(json_array_get(ids, i));
         if (!id || !find_key(out, id))
@@ -255,7 +255,7 @@ static bool read_document(pq_tuf_metadata *out, pq_error *err)
     out->canonical = PQ_BUF(PQ_MAX_METADATA);
     if (!pq_canonical_add(body, &out->canonical, err)) {
         err->code = PQ_EUNTRUSTED;
-        return pq_error_wrap(err, "is not valid TUF metadata: ");
+        return pq_error_wrap(err, "is not valid TUF metadata");
     }
     return true;
 }

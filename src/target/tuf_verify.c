@@ -201,7 +201,7 @@ bool pq_tuf_verify(const pq_tuf_source *source, const pq_tuf_trust *trust, pq_tu
                    !recall(folder, PQ_TUF_TIMESTAMP, &update.before.timestamp, err) ||
                    !recall(folder, PQ_TUF_SNAPSHOT, &update.before.snapshot, err))) {
         err->code = PQ_EINPUT;
-        return pq_error_wrap(err, "what was kept of an earlier run: ");
+        return pq_error_wrap(err, "what was kept of an earlier run");
     }
     if (!update_root(&update, err))
         return false;

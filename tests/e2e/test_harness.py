@@ -118,3 +118,9 @@ def test_a_change_in_a_home_is_seen(tmp_path, monkeypatch):
 def test_the_lab_is_reached_and_only_by_its_name(lab, place: Place):
     place.program("curl", "-sSf", "-o", "/dev/null", f"https://{lab.hosts['generic']}/v2/", status=22)
     assert [entry["status"] for entry in lab.requests(lab.hosts["generic"])] == [401]
+
+
+def test_a_workspace_holds_the_configuration_and_its_secrets(workspace: Place):
+    listed = workspace.run("secrets", "list").out
+    assert all(name in listed for name in ("aws_creds", "azprincipal", "ghcr_creds", "hub_creds"))
+    workspace.run("config", "check")

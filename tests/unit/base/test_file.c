@@ -1,27 +1,10 @@
 #include "pq_cmocka.h"
+#include "pq_folder.h"
 
 #include <string.h>
 #include <unistd.h>
 
 #include "base/file.h"
-
-static int make_folder(void **state)
-{
-    pq_error err = {0};
-    char *folder = NULL;
-    if (!pq_make_temp_dir("pq-test-", &folder, &err))
-        return -1;
-    *state = folder;
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    pq_error err = {0};
-    bool good = pq_remove_tree(*state, &err);
-    free(*state);
-    return good ? 0 : -1;
-}
 
 static void a_write_replaces_the_whole_file(void **state)
 {
@@ -102,9 +85,9 @@ static void a_tree_is_not_left(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_write_replaces_the_whole_file, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(a_file_is_created_once, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(a_tree_is_not_left, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(a_write_replaces_the_whole_file, pq_folder_make, pq_folder_remove),
+        cmocka_unit_test_setup_teardown(a_file_is_created_once, pq_folder_make, pq_folder_remove),
+        cmocka_unit_test_setup_teardown(a_tree_is_not_left, pq_folder_make, pq_folder_remove),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

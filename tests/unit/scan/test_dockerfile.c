@@ -16,7 +16,11 @@ static char *told(const char *text, const char *const *build_args, size_t arg_co
     assert_true(pq_platform_parse("linux/arm64", &target, &err));
     assert_true(pq_platform_parse("linux/amd64", &build, &err));
     pq_dockerfile_options options = {.build_args = &args, .target_platform = &target, .build_platform = &build};
-    pq_dockerfile_scan("D", text, strlen(text), &options, scan);
+    /* Exactly as long as it is, so that a sanitizer sees a read beyond. */
+    size_t length = strlen(text);
+    PQ_AUTO_FREE char *exact = pq_alloc(length, 1);
+    memcpy(exact, text, length);
+    pq_dockerfile_scan("D", exact, length, &options, scan);
     PQ_AUTO_BUF out = PQ_BUF(1u << 20);
     for (size_t i = 0; i < scan->use_count; i++)
         pq_buf_addf(&out, "%u %s %s\n", scan->uses[i].line, pq_image_kind_name(scan->uses[i].kind),
@@ -118,6 +122,7 @@ static void lines(void **state)
     static const scan_case cases[] = {
         {"# syntax=docker/dockerfile:1\nFROM a\n", "1 syntax docker/dockerfile:1\n2 from a\n"},
         {"#syntax = r.io/f:2 with words\n# escape=`\nFROM `\n a\n", "1 syntax r.io/f:2\n3 from a\n"},
+        {"FROM a\n# syntax=x", "1 from a\n"},
         {"# a comment ends them\n# syntax=x\nFROM a\n", "3 from a\n"},
         {"\n# escape=`\nFROM a\nRUN x `\nFROM b\n", "3 from a\n5 from b\n"},
         {"\xef\xbb\xbf# syntax=x\r\nFROM a\r\n\r\nFROM \\\r\n  b\r\n", "1 syntax x\n2 from a\n4 from b\n"},
@@ -140,6 +145,7 @@ static void what_buildkit_refuses(void **state)
     (void)state;
     static const scan_case cases[] = {
         {"", "!D: there is no instruction in it\n"},
+        {"# syntax=x", "!D: there is no instruction in it\n"},
         {"ARG A=b\n", "!D: there is no FROM in it\n"},
         {"RUN x\nFROM a\n", "!D:1: an instruction before the first FROM\n"},
         {"FROM a b\n", "!D:1: FROM requires either one or three arguments\n"},
@@ -173,6 +179,26 @@ static void what_buildkit_refuses(void **state)
     static const pq_dockerfile_options options = {0};
     pq_dockerfile_scan("D", "FROM a\0b", 8, &options, &scan);
     assert_int_equal(scan.errors.count, 1);
+}
+
+/* BuildKit: "linux/arm" is built as linux/arm/v7, and arm64's v8 goes without saying. */
+static void arm_has_a_variant(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"arm", "arm/v7.v7"}, {"linux/arm/v6", "arm/v6.v6"}, {"linux/arm64/v8", "arm64."}};
+    static const char text[] = "FROM r.io/${TARGETPLATFORM#*/}.${TARGETVARIANT}x\n";
+    for (size_t i = 0; i < 3; i++) {
+        PQ_AUTO_ERROR err = {0};
+        PQ_AUTO_PLATFORM target = {0};
+        assert_true(pq_platform_parse(cases[i][0], &target, &err));
+        pq_dockerfile_options options = {.target_platform = &target};
+        PQ_AUTO_SCAN scan = {0};
+        pq_dockerfile_scan("D", text, strlen(text), &options, &scan);
+        PQ_AUTO_FREE char *want = pq_asprintf("r.io/%sx", cases[i][1]);
+        assert_int_equal(scan.use_count, 1);
+        assert_string_equal(scan.uses[0].image, want);
+    }
 }
 
 static void stages_and_features(void **state)
@@ -213,6 +239,7 @@ int main(void)
         cmocka_unit_test(base_images),           cmocka_unit_test(what_has_no_value_is_unresolved),
         cmocka_unit_test(other_sources),         cmocka_unit_test(lines),
         cmocka_unit_test(what_buildkit_refuses), cmocka_unit_test(stages_and_features),
+        cmocka_unit_test(arm_has_a_variant),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

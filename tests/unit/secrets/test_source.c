@@ -243,7 +243,7 @@ static void a_bound_secret_goes_nowhere_else(void **state)
         assert_false(pq_secrets_get(secrets, "bound", others[i], &none, &err));
         PQ_AUTO_FREE char *words = pq_asprintf("the secret bound is bound to ghcr.io and is not sent to %s", others[i]);
         assert_string_equal(err.message, words);
-        assert_int_equal(err.code, PQ_EDENIED);
+        assert_int_equal(err.code, PQ_ECONFIG);
         assert_null(none);
     }
     /* The binding belongs to the store; a folder has none. */

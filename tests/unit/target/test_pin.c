@@ -47,13 +47,25 @@ static void an_image_from_elsewhere_is_pinned_in_the_service(void **state)
     assert_pinned("services: {web: {\"build\": .}}", "services: {web: {image: " REFERENCE ", \"build\": .}}");
 }
 
+static void a_service_from_elsewhere_gets_an_image_of_its_own(void **state)
+{
+    (void)state;
+    assert_pinned("x: &b {image: web}\nservices:\n  web:\n    <<: *b # c\n",
+                  "x: &b {image: web}\nservices:\n  web:\n    image: " REFERENCE "\n    <<: *b # c\n");
+    assert_pinned("x: &b {image: web}\nservices: {web: {<<: [*b, {tty: true}]}}",
+                  "x: &b {image: web}\nservices: {web: {image: " REFERENCE ", <<: [*b, {tty: true}]}}");
+    assert_pinned("x: &b {image: web}\nservices:\n  web: *b # c\n",
+                  "x: &b {image: web}\nservices:\n  web: {<<: *b, image: " REFERENCE "} # c\n");
+}
+
 static void what_cannot_be_spliced_is_refused(void **state)
 {
     (void)state;
     assert_pinned("services:\n  web:\n    image: >-\n      web\n", NULL);
     assert_pinned("services:\n  web:\n    image: [web]\n", NULL);
     assert_pinned("services:\n  web: {}\n", NULL);
-    assert_pinned("x: &s {image: web}\nservices:\n  web: *s\n", NULL);
+    assert_pinned("x: &s {web: {image: web}}\nservices:\n  <<: *s\n", NULL);
+    assert_pinned("y: &t {}\nx: &s {web: {image: web}}\nservices:\n  <<: [*t, *s]\n", NULL);
 }
 
 static void splices_are_sorted_and_checked(void **state)
@@ -83,6 +95,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_the_image_changes),
         cmocka_unit_test(an_image_from_elsewhere_is_pinned_in_the_service),
+        cmocka_unit_test(a_service_from_elsewhere_gets_an_image_of_its_own),
         cmocka_unit_test(what_cannot_be_spliced_is_refused),
         cmocka_unit_test(splices_are_sorted_and_checked),
     };

@@ -67,7 +67,7 @@ static void keys_open_with_their_passphrase_only(void **state)
     PQ_AUTO_SECRET *wrong = pq_secret_new("another passphrase", 18);
     PQ_AUTO_TUF_KEYS keys = {0};
     assert_false(pq_tuf_keys_open(f->keys_folder, wrong, &keys, &err));
-    assert_int_equal(err.code, PQ_EUNTRUSTED);
+    assert_int_equal(err.code, PQ_ECONFIG);
     /* A key file in another's place. */
     PQ_AUTO_FREE char *targets = pq_path_join(f->keys_folder, "targets.key");
     PQ_AUTO_FREE char *snapshot = pq_path_join(f->keys_folder, "snapshot.key");

@@ -1,0 +1,85 @@
+#include "pq_cmocka.h"
+
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/process.h"
+
+static bool run(const char *const *words, const pq_strings *environment, pq_buf *out, int *status, pq_error *err)
+{
+    PQ_AUTO_STRINGS argv = {0};
+    for (; *words; words++)
+        pq_strings_add(&argv, *words);
+    pq_process_options options = {.argv = &argv, .environment = environment, .standard_output = out, .service_fd = -1};
+    return pq_process_run(&options, status, err);
+}
+
+static void a_child_gets_what_it_is_given_and_no_more(void **state)
+{
+    (void)state;
+    assert_int_equal(setenv("PRATIQUE_TEST_HIDDEN", "x", 1), 0);
+    PQ_AUTO_STRINGS environment = {0};
+    pq_strings_add(&environment, "PATH=/usr/bin:/bin");
+    pq_strings_add(&environment, "GIVEN=a b");
+    PQ_AUTO_BUF out = PQ_BUF(4096);
+    PQ_AUTO_ERROR err = {0};
+    int status = -1;
+    assert_true(run((const char *const[]){"env", NULL}, &environment, &out, &status, &err));
+    assert_int_equal(status, 0);
+    assert_string_equal(pq_buf_text(&out), "PATH=/usr/bin:/bin\nGIVEN=a b\n");
+}
+
+static void how_a_child_ended_is_told(void **state)
+{
+    (void)state;
+    PQ_AUTO_STRINGS environment = {0};
+    PQ_AUTO_BUF out = PQ_BUF(4096);
+    PQ_AUTO_ERROR err = {0};
+    int status = -1;
+    assert_true(run((const char *const[]){"/bin/sh", "-c", "echo a; exit 7", NULL}, &environment, &out, &status, &err));
+    assert_int_equal(status, 7);
+    assert_string_equal(pq_buf_text(&out), "a\n");
+    assert_true(run((const char *const[]){"/bin/sh", "-c", "kill -9 $$", NULL}, &environment, &out, &status, &err));
+    assert_int_equal(status, 137);
+}
+
+static void what_cannot_be_run_is_an_error(void **state)
+{
+    (void)state;
+    PQ_AUTO_STRINGS environment = {0};
+    pq_strings_add(&environment, "PATH=.:/nowhere");
+    PQ_AUTO_BUF out = PQ_BUF(4096);
+    PQ_AUTO_ERROR err = {0};
+    int status = -1;
+    assert_false(run((const char *const[]){"sh", NULL}, &environment, &out, &status, &err));
+    assert_int_equal(err.code, PQ_ENOTFOUND);
+    assert_false(run((const char *const[]){"/etc/hostname", NULL}, &environment, &out, &status, &err));
+    assert_int_equal(err.code, PQ_ESYSTEM);
+}
+
+/* A grandchild that keeps the pipe open must not keep us waiting. */
+static void grandchildren_are_not_waited_for(void **state)
+{
+    (void)state;
+    PQ_AUTO_STRINGS environment = {0};
+    PQ_AUTO_BUF out = PQ_BUF(4096);
+    PQ_AUTO_ERROR err = {0};
+    int status = -1;
+    time_t before = time(NULL);
+    assert_true(
+        run((const char *const[]){"/bin/sh", "-c", "sleep 20 & echo done", NULL}, &environment, &out, &status, &err));
+    assert_string_equal(pq_buf_text(&out), "done\n");
+    assert_true(time(NULL) - before < 10);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_child_gets_what_it_is_given_and_no_more),
+        cmocka_unit_test(how_a_child_ended_is_told),
+        cmocka_unit_test(what_cannot_be_run_is_an_error),
+        cmocka_unit_test(grandchildren_are_not_waited_for),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
