@@ -111,7 +111,7 @@ def test_a_wrong_passphrase(factory):
     factory.give_secret("tuf_passphrase", "not the passphrase of these keys")
     refused(factory, f"pratique: {factory.keys}/targets.key: the targets key cannot be opened: the passphrase is wrong, "
                      "or the file was changed since "
-                     "(set the right one with `pratique secrets update tuf_passphrase=-`)\n", 1)
+                     "(set the right one with `pratique secrets update tuf_passphrase=-`)\n", 2)
     factory.give_secrets()
 
 
