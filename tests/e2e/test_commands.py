@@ -208,12 +208,11 @@ def test_a_configuration_inside_the_folder_is_not_used(session, lab):
     evil = "container_registries:\n- {type: generic, url: evil.example.com, generic_secret_name: hub_creds}\n"
     factory.write({"app/docker-compose.yml": "services: {a: {image: evil.example.com/x:1}}\n",
                    "factory-config.yml": evil, "ci-scripts/factory-config.yml": evil, "app/factory-config.yml": evil})
-    for folder, target in ((factory.containers, "."), (factory.containers / "app", ".."), (factory.containers, "app")):
-        result = factory.run("check", target, cwd=folder, status=None)
-        assert result.status in (1, 2, 3)
-        if target != "app":
-            assert "lies inside the folder that is worked on" in result.err
-            assert "hub_creds" not in result.out + result.err
+    for folder, target in ((factory.containers, "."), (factory.containers / "app", "..")):
+        # `images` tells without the network whom it would be.
+        result = factory.run("images", target, cwd=folder)
+        assert "lies inside the folder that is worked on" in result.err
+        assert "evil.example.com/x:1 (anonymous)" in result.out
     # Standing above it, the configuration there is taken, in which evil.example.com is a stranger.
     result = factory.run("check", "containers", status=None)
     assert result.err.startswith("pratique: using factory-config.yml\n")
