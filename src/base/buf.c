@@ -93,13 +93,23 @@ void pq_buf_addf(pq_buf *buffer, const char *format, ...)
     va_end(arguments);
 }
 
+/* Line separators, and what makes a terminal show text in another order than it has (U+2028 to U+202E, U+2066 to
+ * U+2069). */
+static bool turns_text(const char *three)
+{
+    unsigned char second = (unsigned char)three[1], third = (unsigned char)three[2];
+    return (unsigned char)three[0] == 0xe2 &&
+           ((second == 0x80 && third >= 0xa8 && third <= 0xae) || (second == 0x81 && third >= 0xa6 && third <= 0xa9));
+}
+
 void pq_buf_add_printable(pq_buf *buffer, const char *text, size_t length)
 {
     for (size_t i = 0; i < length;) {
         size_t width = pq_utf8_width(text + i, length - i);
         unsigned char byte = (unsigned char)text[i];
         /* C1 controls (U+0080 to U+009F) move a terminal's cursor as well as C0 ones do. */
-        bool control = width == 0 || byte < 0x20 || byte == 0x7f || (byte == 0xc2 && (unsigned char)text[i + 1] < 0xa0);
+        bool control = width == 0 || byte < 0x20 || byte == 0x7f ||
+                       (byte == 0xc2 && (unsigned char)text[i + 1] < 0xa0) || (width == 3 && turns_text(text + i));
         if (control) {
             pq_buf_addf(buffer, "\\x%02x", byte);
             i++;

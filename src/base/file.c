@@ -69,6 +69,16 @@ bool pq_read_file(const char *path, pq_buf *out, pq_error *err)
     return check_regular(fd, path, out, &status, err) && pq_read_fd(fd, path, out, err);
 }
 
+bool pq_hold_standard_streams(void)
+{
+    /* The wrong way round, so that reading and writing fail as they would with the closed one. */
+    static const int modes[] = {O_WRONLY, O_RDONLY, O_RDONLY};
+    for (int stream = 0; stream < 3; stream++)
+        if (fcntl(stream, F_GETFD) < 0 && open("/dev/null", modes[stream] | O_NOCTTY) != stream)
+            return false;
+    return true;
+}
+
 bool pq_write_fd(int fd, const char *name, const void *bytes, size_t length, pq_error *err)
 {
     for (size_t done = 0; done < length;) {

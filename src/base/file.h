@@ -5,6 +5,9 @@
 
 #include <sys/stat.h>
 
+/* Puts /dev/null where standard input, output or error is closed, so that no file that is opened later takes their
+ * place and gets what is printed. False when that cannot be done. */
+bool pq_hold_standard_streams(void) PQ_MUST_USE;
 /* Reads all of a file into `out` (its cap counts). A file that is not regular, or larger than the cap, is an error. */
 bool pq_read_file(const char *path, pq_buf *out, pq_error *err) PQ_MUST_USE;
 /* Reads all that a descriptor still gives. `name` is for errors. */

@@ -17,5 +17,6 @@
 #define PQ_MAX_METADATA (8u << 20)      /* a TUF metadata file */
 #define PQ_MAX_BUNDLE (256u << 20)      /* a Compose App bundle, uncompressed */
 #define PQ_MAX_BUNDLE_FILES 20000u      /* entries of a Compose App bundle */
+#define PQ_MAX_BUILD_LOG (64u << 20)    /* what a build says, in its log */
 #define PQ_MAX_MESSAGE (64u << 10)      /* a message that we print */
 #define PQ_MAX_TEXT (64u << 20)         /* text that we build ourselves */

@@ -12,7 +12,10 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/limits.h"
 #include "base/signals.h"
+
+static const char standard_path[] = "/usr/local/bin:/usr/bin:/bin";
 
 typedef struct pipes {
     int output[2], standard[2], failure[2];
@@ -46,7 +49,7 @@ static char *find_in(const char *path, const char *name)
 {
     if (strchr(name, '/'))
         return pq_strdup(name);
-    PQ_AUTO_FREE char *copy = pq_strdup(path ? path : "/usr/local/bin:/usr/bin:/bin");
+    PQ_AUTO_FREE char *copy = pq_strdup(path ? path : standard_path);
     char *rest = NULL;
     for (char *folder = strtok_r(copy, ":", &rest); folder; folder = strtok_r(NULL, ":", &rest)) {
         if (*folder != '/')
@@ -83,13 +86,16 @@ static _Noreturn void become(const char *program, char **argv, char **environmen
     _exit(127);
 }
 
-/* Reads what is there; false at the end. */
+enum { MOST_CHUNKS = 64 }; /* 1 MiB: who never stops talking must not keep us from everything else */
+
+/* Reads what is there, or some of it; false at the end. */
 static bool drain(int *fd, pq_buf *into, const pq_process_options *options)
 {
     char chunk[16384];
-    for (;;) {
+    for (unsigned chunks = 0; chunks < MOST_CHUNKS;) {
         ssize_t got = read(*fd, chunk, sizeof chunk);
         if (got > 0) {
+            chunks++;
             if (into)
                 pq_buf_add(into, chunk, (size_t)got);
             else if (options->output)
@@ -104,6 +110,7 @@ static bool drain(int *fd, pq_buf *into, const pq_process_options *options)
         *fd = -1;
         return false;
     }
+    return true;
 }
 
 static int exit_status(int waited)
@@ -203,6 +210,19 @@ void pq_process_environment_add(pq_strings *out, const char *name)
     const char *value = getenv(name);
     if (value)
         pq_strings_take(out, pq_asprintf("%s=%s", name, value));
+}
+
+void pq_process_environment_path(pq_strings *out, const char *first)
+{
+    const char *given = getenv("PATH");
+    PQ_AUTO_FREE char *copy = pq_strdup(given ? given : standard_path);
+    PQ_AUTO_BUF path = PQ_BUF(PQ_MAX_TEXT);
+    pq_buf_adds(&path, first ? first : "");
+    char *rest = NULL;
+    for (char *folder = strtok_r(copy, ":", &rest); folder; folder = strtok_r(NULL, ":", &rest))
+        if (*folder == '/')
+            pq_buf_addf(&path, "%s%s", path.length ? ":" : "", folder);
+    pq_strings_take(out, pq_asprintf("PATH=%s", path.length ? pq_buf_text(&path) : standard_path));
 }
 
 void pq_process_environment(pq_strings *out)

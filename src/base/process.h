@@ -32,5 +32,8 @@ bool pq_process_run(const pq_process_options *options, int *status, pq_error *er
 void pq_process_environment(pq_strings *out);
 /* Adds NAME=VALUE from this process's environment if it is set. */
 void pq_process_environment_add(pq_strings *out, const char *name);
+/* Adds PATH: `first` (may be NULL), then the folders of ours that are absolute. A relative one would have a child run
+ * what lies in its working directory, which may be anybody's. */
+void pq_process_environment_path(pq_strings *out, const char *first);
 /* The absolute path of a program in PATH; NULL when there is none. Owned. */
 char *pq_process_find(const char *name) PQ_MUST_USE;

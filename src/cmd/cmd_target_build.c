@@ -379,13 +379,38 @@ static bool ask_hub(run *r)
     return pq_registry_try_push(r->hub, &repository, &err) || fail(r, &err);
 }
 
+static bool is_link(const char *path)
+{
+    struct stat status;
+    return lstat(path, &status) == 0 && S_ISLNK(status.st_mode);
+}
+
+/* --out, or a folder in it. Where --out lies in the tree that is built, whoever wrote the tree may have put a link
+ * there that leads elsewhere. Owned; NULL with an error. */
+static char *out_folder(const run *r, const char *name, pq_error *err)
+{
+    const char *out = pq_arguments_value(r->arguments, "out");
+    PQ_AUTO_FREE char *path = name ? pq_path_join(out, name) : pq_strdup(out);
+    PQ_AUTO_FREE char *parent = pq_path_dirname(out);
+    PQ_AUTO_FREE char *real_parent = NULL;
+    size_t length = strlen(r->root);
+    if (is_link(out) && !pq_path_absolute(parent, &real_parent, err))
+        return NULL;
+    bool in_tree = real_parent && strncmp(real_parent, r->root, length) == 0 && strchr("/", real_parent[length]);
+    if (in_tree || (name && is_link(path))) {
+        (void)pq_fail(err, PQ_EINPUT, path, "remove it, or name another folder with --out",
+                      "is a symbolic link, and is not written through");
+        return NULL;
+    }
+    return pq_make_dirs(path, 0755, err) ? pq_steal(path) : NULL;
+}
+
 static bool choose_logs(run *r)
 {
     PQ_AUTO_ERROR err = {0};
-    const char *out = pq_arguments_value(r->arguments, "out");
-    if (out) {
-        r->logs = pq_path_join(out, "logs");
-        return pq_make_dirs(r->logs, 0755, &err) || fail(r, &err);
+    if (pq_arguments_have(r->arguments, "out")) {
+        r->logs = out_folder(r, "logs", &err);
+        return r->logs || fail(r, &err);
     }
     r->logs_are_ours = true;
     return pq_make_temp_dir("pratique-logs-", &r->logs, &err) || fail(r, &err);
@@ -465,29 +490,30 @@ static bool sign(run *r)
     return good || fail(r, &err);
 }
 
-static bool write_into(const char *folder, const char *name, const void *bytes, size_t length, pq_error *err)
+static bool write_into(const run *r, const char *folder, const char *name, const void *bytes, size_t length,
+                       pq_error *err)
 {
-    PQ_AUTO_FREE char *path = pq_path_join(folder, name);
-    PQ_AUTO_FREE char *parent = pq_path_dirname(path);
-    return pq_make_dirs(parent, 0755, err) && pq_write_file(path, 0644, bytes, length, err);
+    PQ_AUTO_FREE char *parent = out_folder(r, folder, err);
+    if (!parent)
+        return false;
+    PQ_AUTO_FREE char *path = pq_path_join(parent, name);
+    return pq_write_file(path, 0644, bytes, length, err);
 }
 
 static bool write_out(run *r)
 {
     PQ_AUTO_ERROR err = {0};
-    const char *out = pq_arguments_value(r->arguments, "out");
-    if (!out)
+    if (!pq_arguments_have(r->arguments, "out"))
         return true;
     json_t *targets = pq_new_targets_json(&r->targets);
     PQ_AUTO_FREE char *text = json_dumps(targets, JSON_INDENT(2));
     json_decref(targets);
     PQ_AUTO_FREE char *with_end = pq_asprintf("%s\n", text);
-    bool good = write_into(out, "targets-created.json", with_end, strlen(with_end), &err) &&
-                write_into(out, "release.json", r->release.data, r->release.length, &err);
+    bool good = write_into(r, NULL, "targets-created.json", with_end, strlen(with_end), &err) &&
+                write_into(r, NULL, "release.json", r->release.data, r->release.length, &err);
     for (size_t i = 0; good && i < r->publication.count; i++) {
         const pq_published_app *app = &r->publication.apps[i];
-        PQ_AUTO_FREE char *name = pq_path_join(app->name, PQ_APP_COMPOSE_FILE);
-        good = write_into(out, name, app->source.data, app->source.length, &err);
+        good = write_into(r, app->name, PQ_APP_COMPOSE_FILE, app->source.data, app->source.length, &err);
     }
     return good || fail(r, &err);
 }

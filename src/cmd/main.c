@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "auth/json_memory.h"
+#include "base/file.h"
 #include "base/secret.h"
 #include "base/signals.h"
 #include "cmd/cli.h"
@@ -132,6 +133,8 @@ static void dispatch(pq_cli *cli, int count, char **argv, pq_arguments *global, 
 
 int main(int argc, char **argv)
 {
+    if (!pq_hold_standard_streams())
+        return 1;
     pq_json_wipe_memory(); /* answers with tokens pass through jansson */
     pq_secret_harden_process();
     pq_signals_setup();

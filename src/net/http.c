@@ -288,7 +288,7 @@ static void set_trust(transfer *t)
      * used, and the directory goes on serving the rest. */
     (void)curl_easy_setopt(t->easy, CURLOPT_CAINFO, trust && trust->ca_file ? trust->ca_file : http->ca_file);
     (void)curl_easy_setopt(t->easy, CURLOPT_CAPATH, http->ca_dir);
-    if (trust && trust->client_cert) {
+    if (trust && trust->client_cert && t->keep_credentials) {
         (void)curl_easy_setopt(t->easy, CURLOPT_SSLCERT, trust->client_cert);
         (void)curl_easy_setopt(t->easy, CURLOPT_SSLKEY, trust->client_key);
     }
@@ -342,7 +342,9 @@ static void begin(transfer *t)
     (void)curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     (void)curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     (void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(http->options.connect_timeout * 1000));
-    (void)curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    /* One byte now and then is no answer either, and nothing goes on for ever. */
+    (void)curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 128L);
+    (void)curl_easy_setopt(easy, CURLOPT_TIMEOUT, 3600L);
     (void)curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)ceil(http->options.idle_timeout));
     (void)curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
     (void)curl_easy_setopt(easy, CURLOPT_HEADERDATA, t);
@@ -419,8 +421,15 @@ static void describe_failure(transfer *t, CURLcode code)
         else
             (void)pq_fail(err, PQ_EFAILED, NULL, NULL, "the certificate of %s is refused: %s", name, detail);
         return;
+    case CURLE_OUT_OF_MEMORY: /* libcurl's word for a header that passes its own cap */
+        (void)pq_fail(err, PQ_EFAILED, NULL, NULL, "the answer of %s has too many or too large headers", name);
+        return;
     case CURLE_RECV_ERROR:
     case CURLE_SEND_ERROR:
+        if (strstr(detail, "Too large response headers")) {
+            (void)pq_fail(err, PQ_EFAILED, NULL, NULL, "the answer of %s has too many or too large headers", name);
+            return;
+        }
         if (connect_status == 407) {
             (void)pq_fail(err, PQ_EDENIED, NULL, "put them into HTTPS_PROXY", "the proxy wants a user and a password");
             return;
@@ -478,8 +487,13 @@ static bool follow_redirect(transfer *t)
         return false;
     }
     PQ_AUTO_FREE char *next = pq_url_resolve(t->url, location);
-    if (!next || (!pq_url_is_safe(next) && pq_url_is_safe(t->url))) {
+    if (!next || (pq_starts_with(t->url, "https://") && !pq_starts_with(next, "https://"))) {
         (void)pq_fail(&t->failure, PQ_EFAILED, NULL, NULL, "redirects to a place that is not https");
+        return false;
+    }
+    /* What listens there trusts whoever can reach it, and a server elsewhere cannot. */
+    if (pq_url_is_loopback(next) && !pq_url_is_loopback(t->url)) {
+        (void)pq_fail(&t->failure, PQ_EFAILED, NULL, NULL, "redirects to this machine, which is refused");
         return false;
     }
     if (!pq_url_same_origin(t->url, next))

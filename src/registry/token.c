@@ -25,8 +25,11 @@ static char *host_of_url(const char *url)
         return NULL;
     start += 3;
     size_t length = strcspn(start, "/?#");
-    if (memchr(start, '@', length))
-        return NULL; /* a user in the URL only misleads */
+    /* Nothing that two parsers could read in two ways: a backslash, %2f, a blank, letters that a mapping turns into
+     * others. */
+    for (size_t i = 0; i < length; i++)
+        if (!pq_ascii_alnum(start[i]) && !strchr(".-_:[]", start[i]))
+            return NULL;
     PQ_AUTO_FREE char *host = pq_strndup(start, length);
     char *port = strrchr(host, ':');
     if (port && !strchr(port, ']'))
@@ -46,11 +49,17 @@ static bool is_tenant(const char *host)
     return false;
 }
 
+/* The end of an address says nothing about whose it is: 10.0.0.5 and 192.0.0.5 would share the "domain" 0.5. */
+static bool is_address(const char *host)
+{
+    return *host == '[' || strspn(host, "0123456789.") == strlen(host);
+}
+
 static bool same_site(const char *a, const char *b)
 {
     if (strcmp(a, b) == 0)
         return true;
-    if (is_tenant(a) || is_tenant(b))
+    if (is_tenant(a) || is_tenant(b) || is_address(a) || is_address(b))
         return false;
     const psl_ctx_t *psl = psl_builtin();
     const char *left = psl ? psl_registrable_domain(psl, a) : NULL;

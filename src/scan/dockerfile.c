@@ -150,8 +150,10 @@ static void add_stage(reader *in, const pq_instruction *from)
                 pq_scan_add_unresolved(in->scan, &site, text, gap_reason(in, &gap));
             else if (!base.length)
                 pq_scan_add_error(in->scan, in->file, from->line, NULL, "the name of the base image is blank");
-            else
+            else {
                 stage->base = pq_strdup(pq_buf_text(&base));
+                stage->written = pq_strdup(text);
+            }
         }
     }
     if (from->args.count == 3) {

@@ -45,6 +45,7 @@ static void dockerfile_clear(pq_dockerfile *dockerfile)
     for (size_t i = 0; i < dockerfile->stage_count; i++) {
         free(dockerfile->stages[i].name);
         free(dockerfile->stages[i].base);
+        free(dockerfile->stages[i].written);
         free(dockerfile->stages[i].platform);
     }
     free(dockerfile->stages);

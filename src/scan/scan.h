@@ -52,6 +52,7 @@ typedef struct pq_unresolved {
 typedef struct pq_stage {
     char *name;    /* lower case; NULL when it has none */
     char *base;    /* image after expansion; NULL when it is an earlier stage, scratch, or not resolved */
+    char *written; /* what FROM says, before expansion; NULL where `base` is */
     size_t parent; /* index of the earlier stage it is made from; PQ_NO_STAGE for none */
     bool scratch;
     char *platform; /* of --platform, after expansion; NULL when not given */

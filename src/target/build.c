@@ -124,76 +124,42 @@ bool pq_build_prepare(const pq_build_options *options, pq_build *out, pq_error *
     return true;
 }
 
-/* The image of a FROM as its Dockerfile has it, variables and all; NULL if it cannot be found. Owned. */
-static char *written_base(const pq_buf *dockerfile, unsigned line)
+static void add_base(const char *reference, const char *pinned, pq_strings *out)
 {
-    const char *at = pq_buf_text(dockerfile);
-    for (unsigned i = 1; at && i < line; i++) {
-        at = strchr(at, '\n');
-        at = at ? at + 1 : NULL;
-    }
-    static const char blanks[] = " \t\r\n";
-    for (bool first = true; at && *at; first = false) {
-        at += strspn(at, blanks);
-        size_t length = strcspn(at, blanks);
-        bool flag = pq_starts_with(at, "--"), continued = length == 1 && (*at == '\\' || *at == '`');
-        if (!first && !flag && !continued)
-            return length ? pq_strndup(at, length) : NULL;
-        at += length;
-    }
-    return NULL;
-}
-
-static void add_base(const char *written, const char *pinned, pq_strings *out)
-{
-    if (strcmp(pinned, written) == 0)
+    if (strcmp(pinned, reference) == 0)
         return;
-    PQ_AUTO_FREE char *pair = pq_asprintf("%s=%s", written, pinned);
+    PQ_AUTO_FREE char *pair = pq_asprintf("%s=%s", reference, pinned);
     (void)pq_strings_add_once(out, pair);
 }
 
-/* buildah looks a FROM up as it is written, before its variables are known (imagebuildah/executor.go), and splits what
- * it is given at the first equals sign. */
-static bool add_written_base(const pq_image_use *use, const pq_buf *dockerfile, const char *pinned, pq_strings *out,
-                             pq_error *err)
-{
-    PQ_AUTO_FREE char *written = written_base(dockerfile, use->line);
-    if (!written || strcmp(written, use->image) == 0)
-        return true;
-    if (strchr(written, '=')) {
-        PQ_AUTO_FREE char *where = pq_asprintf("%s:%u", use->file, use->line);
-        return pq_fail(err, PQ_EINPUT, where, "give the value to an ARG before the first FROM",
-                       "buildah cannot be told which image this is: there is an equals sign in it");
-    }
-    add_base(written, pinned, out);
-    return true;
-}
-
 /* REFERENCE=IMAGE for the engine: every reference by what it was resolved to, so that what is built is what was
- * checked. */
-static bool list_bases(const pq_build_options *options, const pq_build *build, const pq_plan_image *image,
-                       pq_strings *out, pq_error *err)
+ * checked. buildah looks for what FROM says as it is written, `$BASE` and not what that stands for. `pulls` gets those
+ * that come from a registry. */
+static void list_bases(const pq_build_options *options, const pq_build *build, const pq_plan_image *image,
+                       pq_strings *out, pq_strings *pulls)
 {
-    PQ_AUTO_BUF dockerfile = PQ_BUF(PQ_MAX_TREE_FILE);
-    if (!pq_tree_read(options->tree, image->folder->dockerfile, &dockerfile, err))
-        return false;
+    const pq_dockerfile *file = dockerfile_of(image);
     for (size_t i = 0; i < image->use_count; i++) {
         const pq_image_use *use = image->uses[i].use;
         PQ_AUTO_FREE char *pinned = NULL;
+        bool local = false;
         if (image->uses[i].built_here != PQ_PLAN_ELSEWHERE) {
             const pq_built_image *base = &build->images[image->uses[i].built_here];
-            pinned = base->local ? pq_strdup(base->local)
-                                 : pq_asprintf("%s/%s@%s", options->hub_host, base->repository, base->digest);
+            local = base->local != NULL;
+            pinned = local ? pq_strdup(base->local)
+                           : pq_asprintf("%s/%s@%s", options->hub_host, base->repository, base->digest);
         } else {
             const pq_checked_image *checked = pq_preflight_find(options->preflight, &use->reference);
             PQ_AUTO_FREE char *name = pq_reference_name(&use->reference);
             pinned = pq_asprintf("%s@%s", name, checked->digest);
         }
+        if (!local)
+            (void)pq_strings_add_once(pulls, pinned);
         add_base(use->image, pinned, out);
-        if (use->kind == PQ_IMAGE_FROM && !add_written_base(use, &dockerfile, pinned, out, err))
-            return false;
+        for (size_t j = 0; file && j < file->stage_count; j++)
+            if (pq_streq(file->stages[j].base, use->image))
+                add_base(file->stages[j].written, pinned, out);
     }
-    return true;
 }
 
 /* The hosts that the builds of this run pull from; nobody else's credentials are within their reach. */
@@ -219,9 +185,8 @@ static bool build_image(const pq_build_options *options, pq_build *build, size_t
     const pq_plan_image *image = &options->plan->images[at];
     pq_built_image *built = &build->images[at];
     const pq_dockerfile *file = dockerfile_of(image);
-    PQ_AUTO_STRINGS bases = {0};
-    if (!list_bases(options, build, image, &bases, err))
-        return false;
+    PQ_AUTO_STRINGS bases = {0}, pulls = {0};
+    list_bases(options, build, image, &bases, &pulls);
     PQ_AUTO_BUILD_SECRETS secrets = {0};
     if (file && file->secrets.count && !pq_build_secrets_open(options->config, options->secrets, file, &secrets, err))
         return false;
@@ -244,6 +209,7 @@ static bool build_image(const pq_build_options *options, pq_build *build, size_t
         .tag = local,
         .arguments = &image->folder->arguments,
         .bases = &bases,
+        .pulls = &pulls,
         .secrets = &secrets.files,
         .log = log,
     };

@@ -39,7 +39,8 @@ static bool is_tmpfs(const char *path)
 static bool make_memory_folder(char **out, pq_error *err)
 {
     const char *runtime = getenv("XDG_RUNTIME_DIR");
-    const char *const places[] = {getenv("PRATIQUE_RUNTIME_DIR"), runtime, "/dev/shm", "/run"};
+    /* /dev/shm last: with chroot isolation what RUN starts sees the machine's own. */
+    const char *const places[] = {getenv("PRATIQUE_RUNTIME_DIR"), runtime, "/run", "/dev/shm"};
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
         if (!places[i] || places[i][0] != '/' || !is_tmpfs(places[i]))
             continue;

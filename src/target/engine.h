@@ -21,6 +21,7 @@ typedef struct pq_engine_build {
     const char *tag;             /* what the image is called in the engine's store */
     const pq_strings *arguments; /* NAME=VALUE */
     const pq_strings *bases;     /* REFERENCE=IMAGE: what the Dockerfile calls REFERENCE is IMAGE, pinned */
+    const pq_strings *pulls;     /* HOST/NAME@DIGEST: what may be pulled, and nothing else */
     const pq_strings *secrets;   /* ID=FILE */
     const char *ignore;          /* file that takes the place of the context's .dockerignore; NULL for none */
     const char *log;             /* file that gets the engine's output */

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/process.h"
 #include "target/engine.h"
+#include "target/pull_policy.h"
 
 enum { TAIL_LINES = 12 };
 
@@ -46,6 +47,7 @@ bool pq_engine_find(pq_engine *out, pq_error *err)
  * kept to be shown. */
 typedef struct log_sink {
     int fd;
+    size_t written;
     pq_buf line;
     char *tail[TAIL_LINES];
     size_t lines;
@@ -60,8 +62,12 @@ static void end_line(log_sink *sink)
     *place = pq_strdup(pq_buf_text(&sink->line));
     pq_detail("  %s", pq_buf_text(&sink->line));
     pq_buf_addc(&sink->line, '\n');
-    if (sink->fd >= 0 && !pq_write_fd(sink->fd, "the log", pq_buf_text(&sink->line), sink->line.length, &err))
+    bool room = sink->written < PQ_MAX_BUILD_LOG;
+    if (room && sink->written + sink->line.length >= PQ_MAX_BUILD_LOG)
+        pq_buf_adds(&sink->line, "What follows is left out: the log is full.\n");
+    if (room && sink->fd >= 0 && !pq_write_fd(sink->fd, "the log", pq_buf_text(&sink->line), sink->line.length, &err))
         pq_warn("the log", NULL, "%s", err.message);
+    sink->written += sink->line.length;
     pq_buf_clear(&sink->line);
 }
 
@@ -124,6 +130,22 @@ static bool add_trust(const pq_helper_server *credentials, pq_strings *argv, pq_
     return true;
 }
 
+/* The engine's rules for pulls: only what was checked. */
+static bool add_policy(const pq_helper_server *credentials, const pq_strings *pulls, pq_strings *argv, pq_error *err)
+{
+    PQ_AUTO_BUF system = PQ_BUF(PQ_MAX_CONFIG);
+    PQ_AUTO_FREE char *system_name = NULL, *text = NULL;
+    PQ_AUTO_FREE char *path = pq_path_join(pq_helper_server_folder(credentials), "policy.json");
+    if (!pq_pull_policy_system(&system, &system_name, err) ||
+        !pq_pull_policy_make(system_name ? pq_buf_text(&system) : NULL, system.length, system_name, pulls, &text,
+                             err) ||
+        !pq_write_file(path, 0600, text, strlen(text), err))
+        return false;
+    pq_strings_add(argv, "--signature-policy");
+    pq_strings_add(argv, path);
+    return true;
+}
+
 static void add_environment(const pq_helper_server *credentials, pq_strings *environment)
 {
     static const char *const engine_own[] = {"CONTAINERS_STORAGE_CONF", "CONTAINERS_CONF", "CONTAINERS_REGISTRIES_CONF",
@@ -168,6 +190,19 @@ static bool run_engine(const pq_strings *argv, const char *folder, const char *l
     return pq_fail(err, PQ_EBUILD, name, hint, "%s failed with status %d", doing, status);
 }
 
+/* buildah hands the proxy's variables on to what a Dockerfile runs. */
+static bool proxy_has_password(void)
+{
+    static const char *const names[] = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "FTP_PROXY",
+                                        "http_proxy", "https_proxy", "all_proxy", "ftp_proxy"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const char *value = getenv(names[i]);
+        if (value && strchr(value, '@'))
+            return true;
+    }
+    return false;
+}
+
 bool pq_engine_run(const pq_engine *engine, const pq_engine_build *build, pq_helper_server *credentials, pq_error *err)
 {
     PQ_AUTO_STRINGS argv = {0};
@@ -178,8 +213,13 @@ bool pq_engine_run(const pq_engine *engine, const pq_engine_build *build, pq_hel
     pq_strings_add(&argv, pq_helper_server_authfile(credentials));
     pq_strings_add(&argv, "--platform");
     pq_strings_add(&argv, build->platform);
-    if (!add_trust(credentials, &argv, err))
+    if (!add_trust(credentials, &argv, err) || !add_policy(credentials, build->pulls, &argv, err))
         return false;
+    if (proxy_has_password()) {
+        pq_warn(NULL, "what RUN downloads goes past the proxy; give builds a proxy that wants no password",
+                "the proxy's password is kept from the build");
+        pq_strings_add(&argv, "--http-proxy=false");
+    }
     for (size_t i = 0; i < build->arguments->count; i++) {
         pq_strings_add(&argv, "--build-arg");
         pq_strings_add(&argv, build->arguments->at[i]);

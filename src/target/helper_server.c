@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/process.h"
 
 struct pq_helper_server {
     char *folder, *authfile, *socket_path;
@@ -110,8 +111,7 @@ int pq_helper_server_fd(const pq_helper_server *server)
 
 void pq_helper_server_environment(const pq_helper_server *server, pq_strings *out)
 {
-    const char *path = getenv("PATH");
-    pq_strings_take(out, pq_asprintf("PATH=%s:%s", server->folder, path && *path ? path : "/usr/bin:/bin"));
+    pq_process_environment_path(out, server->folder);
     pq_strings_take(out, pq_asprintf("PRATIQUE_HELPER_SOCKET=%s", server->socket_path));
 }
 

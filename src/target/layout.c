@@ -239,6 +239,28 @@ static bool read_optional(const pq_tree *tree, const char *path, pq_buf *out, pq
     return false;
 }
 
+/* The engine opens these by itself, and follows wherever a link leads. */
+static void check_context(const pq_tree *tree, const pq_folder *folder, pq_errors *errors)
+{
+    static const char *const ignores[] = {".dockerignore", ".containerignore"};
+    if (!folder->context)
+        return;
+    PQ_AUTO_ERROR err = {0};
+    PQ_AUTO_CLOSE int context = pq_tree_open_dir(tree, folder->context, &err);
+    if (context < 0) {
+        pq_errors_take(errors, &err);
+        return;
+    }
+    for (size_t i = 0; i < sizeof ignores / sizeof *ignores; i++) {
+        PQ_AUTO_FREE char *path = pq_path_join(folder->context, ignores[i]);
+        PQ_AUTO_FREE char *own = pq_asprintf("%s%s", folder->dockerfile ? folder->dockerfile : "", ignores[i]);
+        PQ_AUTO_BUF bytes = PQ_BUF(PQ_MAX_TREE_FILE), own_bytes = PQ_BUF(PQ_MAX_TREE_FILE);
+        (void)read_optional(tree, path, &bytes, errors);
+        if (folder->dockerfile)
+            (void)read_optional(tree, own, &own_bytes, errors);
+    }
+}
+
 static void read_image(const pq_tree *tree, const char *architecture, pq_folder *folder, pq_errors *errors)
 {
     PQ_AUTO_FREE char *conf_path = pq_path_join(folder->name, "docker-build.conf");
@@ -258,12 +280,10 @@ static void read_image(const pq_tree *tree, const char *architecture, pq_folder 
     if (!folder->context)
         (void)pq_errors_add(errors, PQ_EINPUT, conf_path, NULL,
                             "BUILD_CONTEXT leads out of the tree, which is refused");
-    PQ_AUTO_ERROR err = {0};
-    if (folder->context) {
-        PQ_AUTO_CLOSE int fd = pq_tree_open_dir(tree, folder->context, &err);
-        if (fd < 0)
-            pq_errors_take(errors, &err);
-    }
+    if (folder->dockerfile && pq_ends_with(folder->dockerfile, ".in"))
+        (void)pq_errors_add(errors, PQ_EINPUT, conf_path, "call it Dockerfile.NAME",
+                            "DOCKERFILE ends in `.in`: buildah would run it through the C preprocessor");
+    check_context(tree, folder, errors);
     PQ_AUTO_FREE char *platform = pq_asprintf("linux/%s", architecture);
     if (conf.skip_archs && word_in(conf.skip_archs, " \t", architecture))
         folder->skipped = pq_asprintf("SKIP_ARCHS in %s names %s", conf_path, architecture);
@@ -301,16 +321,19 @@ static void read_folder(const pq_tree *tree, const char *architecture, const cha
 /* What a repository in a registry may be called (distribution's grammar for one path component). */
 static bool name_fits_registry(const char *name)
 {
-    bool separator = true;
-    for (const char *at = name; *at; at++) {
-        bool plain = (*at >= 'a' && *at <= 'z') || pq_ascii_digit(*at);
-        if (!plain && (separator && *at != '_' && *at != '-'))
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyz0123456789";
+    const char *at = name + strspn(name, plain);
+    if (at == name)
+        return false;
+    while (*at) {
+        size_t dashes = strspn(at, "-");
+        at += dashes ? dashes : pq_starts_with(at, "__") ? 2 : *at == '_' || *at == '.';
+        size_t length = strspn(at, plain);
+        if (length == 0)
             return false;
-        if (!plain && !strchr("._-", *at))
-            return false;
-        separator = !plain;
+        at += length;
     }
-    return !separator && strlen(name) <= 128;
+    return strlen(name) <= 128;
 }
 
 bool pq_layout_read(const pq_tree *tree, const char *architecture, pq_layout *out, pq_errors *errors)

@@ -96,6 +96,26 @@ static void check_engine(const pq_plan_options *options, const pq_dockerfile *fi
     }
 }
 
+/* The engine is told what each reference stands for by its name alone. */
+static void check_names(const pq_scan *scan, const pq_dockerfile *file, pq_errors *errors)
+{
+    for (size_t i = 0; i < file->stage_count; i++) {
+        const pq_stage *stage = &file->stages[i];
+        PQ_AUTO_FREE char *where = pq_asprintf("%s:%u", file->file, stage->line);
+        if (stage->written && strchr(stage->written, '='))
+            (void)pq_errors_add(errors, PQ_EFAILED, where, "give the whole reference to an ARG, and write FROM $NAME",
+                                "an `=` in FROM cannot be passed on to buildah");
+        for (size_t j = 0; stage->name && j < scan->use_count; j++) {
+            if (!pq_ascii_equal_nocase(scan->uses[j].image, stage->name))
+                continue;
+            (void)pq_errors_add(errors, PQ_EFAILED, where, "call the stage something else",
+                                "the stage %s has the name of an image, and buildah would take the one for the other",
+                                stage->name);
+            break;
+        }
+    }
+}
+
 static void scan_image(const pq_tree *tree, const pq_plan_options *options, pq_plan_image *image, pq_errors *errors)
 {
     PQ_AUTO_BUF bytes = PQ_BUF(PQ_MAX_TREE_FILE);
@@ -108,8 +128,10 @@ static void scan_image(const pq_tree *tree, const pq_plan_options *options, pq_p
     pq_dockerfile_options how = {
         .build_args = &arguments, .target_platform = options->platform, .build_platform = options->platform};
     pq_dockerfile_scan(image->folder->dockerfile, pq_buf_text(&bytes), bytes.length, &how, &image->scan);
-    for (size_t i = 0; i < image->scan.dockerfile_count; i++)
+    for (size_t i = 0; i < image->scan.dockerfile_count; i++) {
         check_engine(options, &image->scan.dockerfiles[i], errors);
+        check_names(&image->scan, &image->scan.dockerfiles[i], errors);
+    }
     take_problems(&image->scan, errors);
 }
 

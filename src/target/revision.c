@@ -25,9 +25,12 @@ static bool ask_git(const char *folder, const char *const *words, char **line, p
     for (; *words; words++)
         pq_strings_add(&argv, *words);
     pq_process_environment(&environment);
-    pq_process_environment_add(&environment, "PATH");
+    pq_process_environment_path(&environment, NULL);
     pq_process_environment_add(&environment, "GIT_CONFIG_GLOBAL");
     pq_process_environment_add(&environment, "GIT_CONFIG_NOSYSTEM");
+    /* The tree may say that it is a partial clone and that a program of its own fetches what is missing. */
+    pq_strings_add(&environment, "GIT_NO_LAZY_FETCH=1");
+    pq_strings_add(&environment, "GIT_ALLOW_PROTOCOL=none");
     PQ_AUTO_BUF output = PQ_BUF(PQ_MAX_MESSAGE);
     pq_process_options options = {
         .argv = &argv, .environment = &environment, .standard_output = &output, .service_fd = -1};

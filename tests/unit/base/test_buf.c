@@ -24,6 +24,10 @@ static void printable_escapes_what_moves_a_cursor(void **state)
     static const char text[] = "a\033[2J\xc2\x9b\xc3\xa4\xff\r";
     pq_buf_add_printable(&buffer, text, sizeof text - 1);
     assert_string_equal(pq_buf_text(&buffer), "a\\x1b[2J\\xc2\\x9b\xc3\xa4\\xff\\x0d");
+    pq_buf_clear(&buffer);
+    static const char turned[] = "\xe2\x80\xaetxt.\xe2\x81\xa6\xe2\x82\xac"; /* U+202E, U+2066, the euro sign */
+    pq_buf_add_printable(&buffer, turned, sizeof turned - 1);
+    assert_string_equal(pq_buf_text(&buffer), "\\xe2\\x80\\xaetxt.\\xe2\\x81\\xa6\xe2\x82\xac");
 }
 
 static void bytes_survive_growth(void **state)

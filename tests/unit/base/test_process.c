@@ -4,6 +4,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/process.h"
 
 static bool run(const char *const *words, const pq_strings *environment, pq_buf *out, int *status, pq_error *err)
@@ -73,9 +74,71 @@ static void grandchildren_are_not_waited_for(void **state)
     assert_true(time(NULL) - before < 3);
 }
 
+static double served_at;
+
+static void note_time(void *context)
+{
+    char byte;
+    if (read(*(int *)context, &byte, 1) == 1)
+        served_at = pq_monotonic();
+}
+
+static void take_slowly(void *context, const char *bytes, size_t length)
+{
+    (void)context, (void)bytes, (void)length;
+    (void)usleep(2000);
+}
+
+/* What the child says endlessly must not keep us from the rest: here from a question after half a second. */
+static void endless_output_leaves_time_for_the_rest(void **state)
+{
+    (void)state;
+    int pair[2];
+    assert_int_equal(pipe(pair), 0);
+    if (fork() == 0) {
+        (void)usleep(500000);
+        _exit(write(pair[1], "x", 1) == 1 ? 0 : 1);
+    }
+    PQ_AUTO_STRINGS environment = {0}, argv = {0};
+    pq_strings_add(&environment, "PATH=/usr/bin:/bin");
+    pq_strings_add(&argv, "timeout");
+    pq_strings_add(&argv, "2");
+    pq_strings_add(&argv, "yes");
+    PQ_AUTO_ERROR err = {0};
+    int status = -1;
+    double began = pq_monotonic();
+    pq_process_options options = {.argv = &argv,
+                                  .environment = &environment,
+                                  .output = take_slowly,
+                                  .service_fd = pair[0],
+                                  .service = note_time,
+                                  .service_context = &pair[0]};
+    assert_true(pq_process_run(&options, &status, &err));
+    assert_true(served_at > began && served_at < began + 1.5);
+    (void)close(pair[0]);
+    (void)close(pair[1]);
+}
+
+/* A relative entry would run what lies in the child's folder. */
+static void only_absolute_folders_of_the_path_are_handed_on(void **state)
+{
+    (void)state;
+    PQ_AUTO_STRINGS out = {0};
+    assert_int_equal(setenv("PATH", ".:/a::b:/c:", 1), 0);
+    pq_process_environment_path(&out, "/first");
+    pq_process_environment_path(&out, NULL);
+    assert_int_equal(setenv("PATH", ".", 1), 0);
+    pq_process_environment_path(&out, NULL);
+    assert_string_equal(out.at[0], "PATH=/first:/a:/c");
+    assert_string_equal(out.at[1], "PATH=/a:/c");
+    assert_string_equal(out.at[2], "PATH=/usr/local/bin:/usr/bin:/bin");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(endless_output_leaves_time_for_the_rest),
+        cmocka_unit_test(only_absolute_folders_of_the_path_are_handed_on),
         cmocka_unit_test(a_child_gets_what_it_is_given_and_no_more),
         cmocka_unit_test(how_a_child_ended_is_told),
         cmocka_unit_test(what_cannot_be_run_is_an_error),

@@ -26,6 +26,15 @@ static void a_realm_must_be_the_registrys_own(void **state)
     assert_false(allowed("a.co.uk", "https://b.co.uk/token")); /* co.uk is a public suffix */
     assert_false(allowed("registry.example.com", "ftp://registry.example.com/"));
     assert_false(allowed("registry.example.com", "not a url"));
+    /* What another parser could read as a stranger's host. */
+    assert_false(allowed("registry.example.com", "https://evil.net\\.example.com/token"));
+    assert_false(allowed("registry.example.com", "https://evil.net%2f.example.com/token"));
+    assert_false(allowed("registry.example.com", "https://evil.net\xef\xbc\x8f.example.com/token"));
+    /* Addresses have owners, not domains. */
+    assert_true(allowed("10.0.0.5:5000", "https://10.0.0.5:5001/token"));
+    assert_false(allowed("10.0.0.5:5000", "https://192.0.0.5/token"));
+    assert_false(allowed("10.0.0.5:5000", "https://evil.0.5/token"));
+    assert_false(allowed("[2001:db8::1]:5000", "https://[2001:db8::2]/token"));
 }
 
 /* Tenants of one cloud registry service are strangers to each other, whatever the public suffix list says. */

@@ -113,6 +113,57 @@ static void what_leaves_the_tree_is_refused(void **state)
     assert_string_equal(errors.at[3].hint, "rename it to docker-compose.yml");
 }
 
+static void what_the_engine_reads_by_itself_is_looked_at(void **state)
+{
+    const char *root = *state;
+    pq_folder_put(root, "a/Dockerfile", "FROM x\n");
+    pq_folder_put(root, "a/Dockerfile.in", "FROM x\n");
+    pq_folder_put(root, "a/docker-build.conf", "DOCKERFILE=Dockerfile.in\n");
+    pq_folder_put(root, "b/Dockerfile", "FROM x\n");
+    pq_folder_put(root, "c/Dockerfile", "FROM x\n");
+    PQ_AUTO_FREE char *ignore = pq_path_join(root, "b/.dockerignore");
+    PQ_AUTO_FREE char *own = pq_path_join(root, "c/Dockerfile.containerignore");
+    assert_int_equal(symlink("/etc/passwd", ignore), 0);
+    assert_int_equal(mkfifo(own, 0600), 0);
+    PQ_AUTO_ERROR err = {0};
+    PQ_AUTO_TREE tree = PQ_TREE_NONE;
+    PQ_AUTO_LAYOUT layout = {0};
+    PQ_AUTO_ERRORS errors = {0};
+    assert_true(pq_tree_open(root, &tree, &err));
+    assert_false(pq_layout_read(&tree, "amd64", &layout, &errors));
+    assert_int_equal(errors.count, 3);
+    assert_string_equal(errors.at[0].where, "a/docker-build.conf");
+    assert_string_equal(errors.at[1].where, "b/.dockerignore");
+    assert_string_equal(errors.at[1].message, "leads out of the tree, which is refused");
+    assert_string_equal(errors.at[2].where, "c/Dockerfile.containerignore");
+    assert_string_equal(errors.at[2].message, "is not a regular file");
+}
+
+/* distribution's grammar of one path component: [a-z0-9]+((\.|_|__|-+)[a-z0-9]+)* */
+static void names_are_those_of_repositories(void **state)
+{
+    const char *root = *state;
+    static const char *const good[] = {"a", "0", "a-b", "a--b", "a_b", "a__b", "a.b"};
+    static const char *const bad[] = {"-a",   "--help", "_a",   "a-",   "a_", "a.",
+                                      "a..b", "a___b",  "a.-b", "a-_b", "A",  "a b"};
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        PQ_AUTO_FREE char *path = pq_asprintf("%s/docker-compose.yml", good[i]);
+        pq_folder_put(root, path, "services: {}\n");
+    }
+    PQ_AUTO_ERROR err = {0};
+    PQ_AUTO_TREE tree = PQ_TREE_NONE;
+    PQ_AUTO_LAYOUT layout = {0}, again = {0};
+    PQ_AUTO_ERRORS errors = {0};
+    assert_true(pq_tree_open(root, &tree, &err));
+    assert_true(pq_layout_read(&tree, "amd64", &layout, &errors));
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        PQ_AUTO_FREE char *path = pq_asprintf("%s/docker-compose.yml", bad[i]);
+        pq_folder_put(root, path, "services: {}\n");
+    }
+    assert_false(pq_layout_read(&tree, "amd64", &again, &errors));
+    assert_int_equal(errors.count, sizeof bad / sizeof *bad);
+}
+
 int main(void)
 {
     pq_log_setup(PQ_QUIET, false);
@@ -121,6 +172,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(arguments_are_one_literal_a_line, pq_folder_make, pq_folder_remove),
         cmocka_unit_test_setup_teardown(folders_are_images_and_apps, pq_folder_make, pq_folder_remove),
         cmocka_unit_test_setup_teardown(what_leaves_the_tree_is_refused, pq_folder_make, pq_folder_remove),
+        cmocka_unit_test_setup_teardown(what_the_engine_reads_by_itself_is_looked_at, pq_folder_make, pq_folder_remove),
+        cmocka_unit_test_setup_teardown(names_are_those_of_repositories, pq_folder_make, pq_folder_remove),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
