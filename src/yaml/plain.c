@@ -192,7 +192,8 @@ static bool read_flow(reader *r, size_t *at, unsigned depth)
 static bool read_plain(reader *r, size_t start)
 {
     char first = r->in[start];
-    if (!pq_ascii_alnum(first) && !strchr("_./$~(+=", first))
+    bool option = first == '-' && start + 1 < r->line_end && name_byte(r->in[start + 1]);
+    if (!pq_ascii_alnum(first) && !strchr("_./$~(+=", first) && !option)
         return false;
     size_t end = start, at = start;
     for (; at < r->line_end; at++) {
@@ -318,7 +319,17 @@ static bool read_line(reader *r, size_t at)
     }
 }
 
-/* Line ends and what can be seen; other characters only in comments, which are looked at later. */
+/* NEL, LS, PS and the byte order mark mean something in some versions of YAML. */
+static bool characters_are_plain(const char *text, size_t length)
+{
+    static const char *const special[] = {"\xc2\x85", "\xe2\x80\xa8", "\xe2\x80\xa9", "\xef\xbb\xbf"};
+    for (size_t i = 0; i < sizeof special / sizeof *special; i++)
+        if (memmem(text, length, special[i], strlen(special[i])))
+            return false;
+    return pq_utf8_valid(text, length);
+}
+
+/* Line ends and what can be seen; characters beyond ASCII are let pass here, for comments. */
 static bool bytes_are_plain(const char *text, size_t length)
 {
     bool high = false;
@@ -328,18 +339,7 @@ static bool bytes_are_plain(const char *text, size_t length)
             return false;
         high = high || byte >= 0x80;
     }
-    return !high || pq_utf8_valid(text, length);
-}
-
-/* NEL, LS, PS and the byte order mark mean something in some versions of YAML. */
-static bool comment_is_plain(const char *text, size_t length)
-{
-    for (size_t i = 0; i + 1 < length; i++) {
-        unsigned char lead = (unsigned char)text[i];
-        if (lead == 0xc2 || lead == 0xe2 || lead == 0xef)
-            return false;
-    }
-    return true;
+    return !high || characters_are_plain(text, length);
 }
 
 static bool read_all(reader *r)
@@ -354,7 +354,7 @@ static bool read_all(reader *r)
             continue;
         if (r->line_end - start > MAX_LINE || at - solid > PQ_YAML_MAX_BLANKS)
             return false;
-        if (!comment_is_plain(r->in + at, r->line_end - at) || (r->in[at] != '#' && !read_line(r, at)))
+        if (r->in[at] != '#' && !read_line(r, at))
             return false;
         solid = r->line_end;
         while (r->in[solid - 1] == ' ')
