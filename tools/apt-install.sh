@@ -29,7 +29,8 @@ packages_for() {
         ;;
     interop)
         packages_for test
-        echo python3-pip
+        # Of the other judges, those of PyPI, npm and the Go module proxy, none is Debian's.
+        echo libfyaml-utils python3-venv
         ;;
     *)
         echo "apt-install.sh: no such purpose: $1" >&2

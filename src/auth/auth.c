@@ -122,7 +122,7 @@ static remembered *recall(pq_auth *auth, const char *host, const char *key)
 {
     for (size_t i = 0; i < auth->count; i++) {
         remembered *item = &auth->answers[i];
-        if (host ? !pq_strings_have(&item->hosts, host) : strcmp(item->key, key) != 0)
+        if (host ? !pq_strings_have(&item->hosts, host) : !pq_streq(item->key, key))
             continue;
         if (is_fresh(item))
             return item;
@@ -340,7 +340,8 @@ static void check_entry(pq_auth *auth, const pq_config_registry *entry, pq_error
     pq_auth_ask ask = make_ask(auth, entry, entry->host.text);
     ask.secret = secret;
     ask.secret_name = name;
-    (void)kind->check(&ask, errors);
+    if (kind)
+        (void)kind->check(&ask, errors);
 }
 
 static void check_hub(pq_auth *auth, pq_errors *errors)

@@ -56,6 +56,19 @@ static bool check_regular(int fd, const char *name, const pq_buf *out, struct st
     return true;
 }
 
+/* All of a regular file whose size is known: one allocation and, as a rule, one read. */
+static bool read_sized(int fd, const char *name, const struct stat *status, pq_buf *out, pq_error *err)
+{
+    size_t size = status->st_size > 0 ? (size_t)status->st_size : 0, before = out->length;
+    if (size == 0 || size >= out->cap - out->length) /* of /proc, or at the cap: read until it ends */
+        return pq_read_fd(fd, name, out, err);
+    char *place = pq_buf_reserve(out, size + 1); /* one more byte: a short read says that it ended */
+    ssize_t got = place ? read(fd, place, size + 1) : -1;
+    if (got > 0)
+        pq_buf_commit(out, (size_t)got);
+    return (got >= 0 && out->length - before == size) || pq_read_fd(fd, name, out, err);
+}
+
 bool pq_read_file(const char *path, pq_buf *out, pq_error *err)
 {
     /* O_NONBLOCK: opening a FIFO must not hang; it does nothing to a regular file. */
@@ -66,7 +79,7 @@ bool pq_read_file(const char *path, pq_buf *out, pq_error *err)
         return pq_fail_errno(err, path, "cannot open");
     }
     struct stat status;
-    return check_regular(fd, path, out, &status, err) && pq_read_fd(fd, path, out, err);
+    return check_regular(fd, path, out, &status, err) && read_sized(fd, path, &status, out, err);
 }
 
 bool pq_hold_standard_streams(void)
@@ -366,9 +379,12 @@ int pq_tree_open_dir(const pq_tree *tree, const char *relative, pq_error *err)
     return open_in_tree(tree, *relative ? relative : ".", O_RDONLY | O_DIRECTORY, err);
 }
 
+/* O_NONBLOCK: opening a FIFO must not hang; it does nothing to a regular file. */
+#define READ_FLAGS (O_RDONLY | O_NOCTTY | O_NONBLOCK)
+
 int pq_tree_open_file(const pq_tree *tree, const char *relative, off_t *out_size, pq_error *err)
 {
-    PQ_AUTO_CLOSE int fd = open_in_tree(tree, relative, O_RDONLY | O_NOCTTY | O_NONBLOCK, err);
+    PQ_AUTO_CLOSE int fd = open_in_tree(tree, relative, READ_FLAGS, err);
     struct stat status;
     if (fd < 0 || !check_regular(fd, relative, NULL, &status, err))
         return -1;
@@ -379,9 +395,21 @@ int pq_tree_open_file(const pq_tree *tree, const char *relative, off_t *out_size
 
 bool pq_tree_read(const pq_tree *tree, const char *relative, pq_buf *out, pq_error *err)
 {
-    PQ_AUTO_CLOSE int fd = pq_tree_open_file(tree, relative, NULL, err);
+    PQ_AUTO_CLOSE int fd = open_in_tree(tree, relative, READ_FLAGS, err);
     struct stat status;
-    return fd >= 0 && check_regular(fd, relative, out, &status, err) && pq_read_fd(fd, relative, out, err);
+    return fd >= 0 && check_regular(fd, relative, out, &status, err) && read_sized(fd, relative, &status, out, err);
+}
+
+bool pq_tree_read_in(const pq_tree *tree, int folder, const char *relative, pq_buf *out, pq_error *err)
+{
+    const char *name = pq_path_basename(relative);
+    /* One component and no symbolic link: this cannot leave the folder. All else goes the long way, and fails there. */
+    bool plain = folder >= 0 && *name && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+    PQ_AUTO_CLOSE int fd = plain ? openat(folder, name, READ_FLAGS | O_NOFOLLOW | O_CLOEXEC) : -1;
+    struct stat status;
+    if (fd < 0)
+        return pq_tree_read(tree, relative, out, err);
+    return check_regular(fd, relative, out, &status, err) && read_sized(fd, relative, &status, out, err);
 }
 
 bool pq_tree_stat(const pq_tree *tree, const char *relative, struct stat *out)

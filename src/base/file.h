@@ -58,5 +58,8 @@ int pq_tree_open_file(const pq_tree *tree, const char *relative, off_t *out_size
 /* Reads a regular file below the tree, up to the cap of `out`. PQ_ENOTFOUND when there is none; the error's where is
  * the relative path. */
 bool pq_tree_read(const pq_tree *tree, const char *relative, pq_buf *out, pq_error *err) PQ_MUST_USE;
+/* The same for a file whose folder is open already (`folder`, a descriptor from pq_tree_open_dir, or -1), which saves
+ * the kernel the way from the root. */
+bool pq_tree_read_in(const pq_tree *tree, int folder, const char *relative, pq_buf *out, pq_error *err) PQ_MUST_USE;
 /* What lstat would say, with the same confinement for the folders on the way. False when there is nothing. */
 bool pq_tree_stat(const pq_tree *tree, const char *relative, struct stat *out) PQ_MUST_USE;

@@ -11,6 +11,7 @@ void pq_cli_clear(pq_cli *cli)
 {
     pq_buf_clear(&cli->out);
     json_decref(cli->document);
+    pq_error_clear(&cli->unwritten);
     pq_errors_clear(&cli->errors);
 }
 
@@ -82,10 +83,36 @@ json_t *pq_json_errors(const pq_errors *errors)
     return list;
 }
 
-static bool write_out(pq_buf *text)
+/* What could not be written is told once, at the end. */
+static void write_out(pq_cli *cli, pq_buf *text)
 {
     pq_secret_redact(text);
-    return (text->length == 0 || fwrite(text->data, 1, text->length, stdout) == text->length) && fflush(stdout) == 0;
+    if (!cli->unwritten.message && text->length && fwrite(text->data, 1, text->length, stdout) != text->length)
+        (void)pq_fail_errno(&cli->unwritten, "standard output", "cannot write");
+}
+
+void pq_cli_write(pq_cli *cli, const char *text, size_t length)
+{
+    PQ_AUTO_BUF copy = PQ_BUF(SIZE_MAX / 2);
+    pq_buf_add(&copy, text, length);
+    write_out(cli, &cli->out);
+    pq_buf_clear(&cli->out);
+    write_out(cli, &copy);
+}
+
+/* The document, or the rest of it. */
+static void print_document(pq_cli *cli)
+{
+    json_t *document = cli->document ? cli->document : json_object();
+    pq_json_set(document, "errors", pq_json_errors(&cli->errors));
+    char *text = json_dumps(document, JSON_INDENT(2));
+    pq_buf_clear(&cli->out);
+    cli->out.cap = SIZE_MAX / 2;
+    pq_buf_adds(&cli->out, !text ? "{}" : cli->begun ? text + strlen("{\n") : text);
+    pq_buf_addc(&cli->out, '\n');
+    free(text);
+    if (!cli->document)
+        json_decref(document);
 }
 
 /* One cause may be met in several places, a store that does not open by each secret: it is told once. */
@@ -109,23 +136,13 @@ int pq_cli_finish(pq_cli *cli)
 {
     drop_repeated(&cli->errors);
     pq_progress_done();
-    if (cli->json) {
-        json_t *document = cli->document ? cli->document : json_object();
-        pq_json_set(document, "errors", pq_json_errors(&cli->errors));
-        char *text = json_dumps(document, JSON_INDENT(2));
-        pq_buf_clear(&cli->out);
-        cli->out.cap = SIZE_MAX / 2;
-        pq_buf_adds(&cli->out, text ? text : "{}");
-        pq_buf_addc(&cli->out, '\n');
-        free(text);
-        if (!cli->document)
-            json_decref(document);
-    }
-    if (!write_out(&cli->out)) {
-        PQ_AUTO_ERROR err = {0};
-        (void)pq_fail_errno(&err, "standard output", "cannot write");
-        pq_cli_fail(cli, &err);
-    }
+    if (cli->json)
+        print_document(cli);
+    write_out(cli, &cli->out);
+    if (!cli->unwritten.message && fflush(stdout) != 0)
+        (void)pq_fail_errno(&cli->unwritten, "standard output", "cannot write");
+    if (cli->unwritten.message)
+        pq_cli_fail(cli, &cli->unwritten);
     for (size_t i = 0; i < cli->errors.count; i++)
         pq_log_error(&cli->errors.at[i]);
     int status = pq_errors_status(&cli->errors);

@@ -11,8 +11,10 @@ struct pq_cli {
     const char *config_option;  /* --config, or NULL */
     const char *secrets_option; /* --secrets, or NULL */
     bool json;
-    pq_buf out;       /* what goes to standard output, unless `json` */
-    json_t *document; /* with `json`: filled as far as the command gets */
+    pq_buf out;         /* what goes to standard output, unless `json` */
+    json_t *document;   /* with `json`: filled as far as the command gets */
+    bool begun;         /* with `json`: the document was begun by pq_cli_write(), up to its "errors" */
+    pq_error unwritten; /* why standard output could not be written */
     pq_errors errors;
     int status; /* exit status if there are no errors */
 };
@@ -20,7 +22,10 @@ struct pq_cli {
 void pq_cli_clear(pq_cli *cli);
 /* Adds to standard output. Nothing happens with --json: the document says it. */
 void pq_print(pq_cli *cli, const char *format, ...) PQ_PRINTF(2, 3);
-/* The same for text that others wrote: control bytes are escaped. */
+/* Writes to standard output at once, what pq_print() added before it first: for results too large to be held. Give
+ * whole lines, so that a secret is seen. With --json, see `begun`. */
+void pq_cli_write(pq_cli *cli, const char *text, size_t length);
+/* Like pq_print(), for text that others wrote: control bytes are escaped. */
 void pq_print_text(pq_cli *cli, const char *text);
 /* Takes the error over. */
 void pq_cli_fail(pq_cli *cli, pq_error *err);

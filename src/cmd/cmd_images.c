@@ -3,54 +3,107 @@
 #include "cmd/scan_json.h"
 #include "cmd/scan_options.h"
 
+#include <string.h>
+
 static const pq_option images_options[] = {PQ_SCAN_OPTIONS, {0}};
 
-static void print_use(pq_cli *cli, const pq_session *session, const pq_image_use *use)
+/* The two lists that are printed: images as they come, the rest when all have come. */
+typedef struct report {
+    pq_cli *cli;
+    const pq_session *session;
+    bool any;
+    pq_buf unresolved;
+} report;
+
+/* What was found in some files, as it is printed. */
+typedef struct printed {
+    pq_buf uses, unresolved;
+} printed;
+
+static void add_use(const report *to, const pq_image_use *use, pq_buf *out)
 {
-    pq_print_text(cli, use->file);
-    pq_print(cli, ":%u: %s ", use->line, pq_image_kind_name(use->kind));
-    pq_print_text(cli, use->image);
-    pq_print(cli, " (%s)\n", pq_session_access(session, use->reference.domain));
+    if (to->cli->json) {
+        pq_buf_adds(out, out->length ? "," : "");
+        pq_json_add_use(to->session, use, out);
+        return;
+    }
+    pq_buf_add_printable(out, use->file, strlen(use->file));
+    pq_buf_addf(out, ":%u: %s ", use->line, pq_image_kind_name(use->kind));
+    pq_buf_add_printable(out, use->image, strlen(use->image));
+    pq_buf_addf(out, " (%s)\n", pq_session_access(to->session, use->reference.domain));
 }
 
-static void print_unresolved(pq_cli *cli, const pq_unresolved *unresolved)
+static void add_unresolved(const report *to, const pq_unresolved *unresolved, pq_buf *out)
 {
-    pq_print_text(cli, unresolved->file);
-    pq_print(cli, ":%u: %s ", unresolved->line, pq_image_kind_name(unresolved->kind));
-    pq_print_text(cli, unresolved->text);
-    pq_print(cli, " (unresolved: ");
-    pq_print_text(cli, unresolved->reason);
-    pq_print(cli, ")\n");
+    if (to->cli->json) {
+        pq_buf_adds(out, out->length ? "," : "");
+        pq_json_add_unresolved(unresolved, out);
+        return;
+    }
+    pq_buf_add_printable(out, unresolved->file, strlen(unresolved->file));
+    pq_buf_addf(out, ":%u: %s ", unresolved->line, pq_image_kind_name(unresolved->kind));
+    pq_buf_add_printable(out, unresolved->text, strlen(unresolved->text));
+    pq_buf_adds(out, " (unresolved: ");
+    pq_buf_add_printable(out, unresolved->reason, strlen(unresolved->reason));
+    pq_buf_adds(out, ")\n");
 }
 
-static void report(pq_cli *cli, const pq_session *session, const pq_scan *scan)
+/* On any thread. */
+static void *prepare(void *context, const pq_scan *found)
 {
-    json_t *images = json_array(), *unresolved = json_array();
-    for (size_t i = 0; i < scan->use_count; i++) {
-        if (cli->json)
-            pq_json_append(images, pq_json_use(session, &scan->uses[i]));
-        else
-            print_use(cli, session, &scan->uses[i]);
+    const report *to = context;
+    printed *out = pq_alloc(1, sizeof *out);
+    *out = (printed){PQ_BUF(SIZE_MAX / 2), PQ_BUF(SIZE_MAX / 2)};
+    for (size_t i = 0; i < found->use_count; i++)
+        add_use(to, &found->uses[i], &out->uses);
+    for (size_t i = 0; i < found->unresolved_count; i++)
+        add_unresolved(to, &found->unresolved[i], &out->unresolved);
+    return out;
+}
+
+static void take(void *context, pq_scan *found, void *prepared)
+{
+    (void)found;
+    report *to = context;
+    printed *more = prepared;
+    const char *comma = to->cli->json ? "," : "";
+    if (more->uses.length) {
+        pq_cli_write(to->cli, to->any ? comma : "", strlen(to->any ? comma : ""));
+        pq_cli_write(to->cli, more->uses.data, more->uses.length);
+        to->any = true;
     }
-    for (size_t i = 0; i < scan->unresolved_count; i++) {
-        if (cli->json)
-            pq_json_append(unresolved, pq_json_unresolved(&scan->unresolved[i]));
-        else
-            print_unresolved(cli, &scan->unresolved[i]);
+    if (more->unresolved.length) {
+        pq_buf_adds(&to->unresolved, to->unresolved.length ? comma : "");
+        pq_buf_add(&to->unresolved, more->unresolved.data, more->unresolved.length);
     }
-    if (cli->json) {
-        pq_json_set(cli->document, "images", images);
-        pq_json_set(cli->document, "unresolved", unresolved);
-    } else {
-        json_decref(images);
-        json_decref(unresolved);
-    }
+    pq_buf_clear(&more->uses);
+    pq_buf_clear(&more->unresolved);
+    free(more);
+}
+
+static void begin(pq_cli *cli)
+{
+    static const char text[] = "{\n  \"images\": [";
+    if (cli->json)
+        pq_cli_write(cli, text, strlen(text));
+    cli->begun = cli->json;
+}
+
+static void end(report *what)
+{
+    PQ_AUTO_BUF text = PQ_BUF(SIZE_MAX / 2);
+    bool json = what->cli->json;
+    if (json)
+        pq_buf_addf(&text, "%s],\n  \"unresolved\": [", what->any ? "\n  " : "");
+    pq_buf_add(&text, pq_buf_text(&what->unresolved), what->unresolved.length);
+    if (json)
+        pq_buf_addf(&text, "%s],\n", what->unresolved.length ? "\n  " : "");
+    pq_cli_write(what->cli, pq_buf_text(&text), text.length);
 }
 
 static void images(pq_cli *cli, const pq_arguments *arguments)
 {
     PQ_AUTO_SESSION session = {0};
-    PQ_AUTO_SCAN scan = {0};
     PQ_AUTO_SCAN_ARGUMENTS how = {0};
     PQ_AUTO_STRINGS paths = {0};
     for (size_t i = 0; i < arguments->word_count; i++)
@@ -58,11 +111,14 @@ static void images(pq_cli *cli, const pq_arguments *arguments)
     if (!paths.count)
         pq_strings_add(&paths, ".");
     bool good = pq_scan_arguments_read(cli, arguments, &how);
-    if (pq_session_read_config(&session, cli, &paths, false) && good)
-        for (size_t i = 0; i < paths.count; i++)
-            pq_scan_path(paths.at[i], &how.options, &scan);
-    report(cli, &session, &scan);
-    pq_errors_append(&cli->errors, &scan.errors);
+    good = pq_session_read_config(&session, cli, &paths, false) && good;
+    report to = {.cli = cli, .session = &session, .unresolved = PQ_BUF(SIZE_MAX / 2)};
+    pq_scan_sink sink = {.prepare = prepare, .take = take, .context = &to};
+    begin(cli);
+    for (size_t i = 0; good && i < paths.count; i++)
+        pq_scan_path_to(paths.at[i], &how.options, &sink, &cli->errors);
+    end(&to);
+    pq_buf_clear(&to.unresolved);
 }
 
 const pq_command pq_cmd_images = {

@@ -99,6 +99,7 @@ static void dispatch(pq_cli *cli, int count, char **argv, pq_arguments *global, 
         return;
     }
     if (count == 0 || strcmp(argv[0], "help") == 0) {
+        cli->json = false;
         show_help(cli, count > 0 ? count - 1 : 0, argv + 1);
         return;
     }
@@ -112,6 +113,7 @@ static void dispatch(pq_cli *cli, int count, char **argv, pq_arguments *global, 
         if (words == 0)
             continue;
         bool good = pq_arguments_parse(commands[i], count - words, argv + words, &used, own, &cli->errors);
+        cli->json = cli->json || pq_arguments_have(own, "json"); /* also for what is wrong with the others */
         if (!good || !apply_globals(cli, own))
             return;
         if (pq_arguments_have(own, "help") || pq_arguments_have(global, "help")) {
@@ -124,6 +126,8 @@ static void dispatch(pq_cli *cli, int count, char **argv, pq_arguments *global, 
         }
         return;
     }
+    for (int i = 1; i < count; i++)
+        cli->json = cli->json || strcmp(argv[i], "--json") == 0;
     unknown_command(cli, count, argv);
 }
 

@@ -1,31 +1,81 @@
 #include "cmd/scan_json.h"
 
-json_t *pq_json_use(const pq_session *session, const pq_image_use *use)
+#include <string.h>
+
+#include "base/limits.h"
+
+static void add_escape(char byte, pq_buf *out)
 {
-    json_t *one = json_object();
-    pq_json_set(one, "image", pq_json_text(use->image));
-    pq_json_set(one, "file", pq_json_text(use->file));
-    pq_json_set(one, "line", json_integer((json_int_t)use->line));
-    pq_json_set(one, "kind", json_string(pq_image_kind_name(use->kind)));
-    if (use->service)
-        pq_json_set(one, "service", pq_json_text(use->service));
-    pq_json_set(one, "registry", pq_json_text(use->reference.domain));
-    pq_json_set(one, "repository", pq_json_text(use->reference.path));
-    pq_json_set(one, "tag", pq_json_text(use->reference.tag));
-    pq_json_set(one, "digest", pq_json_text(use->reference.digest));
-    pq_json_set(one, "access", json_string(pq_session_access(session, use->reference.domain)));
-    return one;
+    static const char named[] = "\"\\\b\f\n\r\t", letters[] = "\"\\bfnrt";
+    const char *found = strchr(named, byte);
+    if (found)
+        pq_buf_addf(out, "\\%c", letters[found - named]);
+    else
+        pq_buf_addf(out, "\\u%04X", (unsigned)byte);
 }
 
-json_t *pq_json_unresolved(const pq_unresolved *unresolved)
+void pq_json_add_text(const char *text, pq_buf *out)
 {
-    json_t *one = json_object();
-    pq_json_set(one, "text", pq_json_text(unresolved->text));
-    pq_json_set(one, "file", pq_json_text(unresolved->file));
-    pq_json_set(one, "line", json_integer((json_int_t)unresolved->line));
-    pq_json_set(one, "kind", json_string(pq_image_kind_name(unresolved->kind)));
-    if (unresolved->service)
-        pq_json_set(one, "service", pq_json_text(unresolved->service));
-    pq_json_set(one, "reason", pq_json_text(unresolved->reason));
-    return one;
+    if (!text) {
+        pq_buf_adds(out, "null");
+        return;
+    }
+    PQ_AUTO_BUF shown = PQ_BUF(PQ_MAX_TEXT);
+    size_t length = strlen(text);
+    if (!pq_utf8_valid(text, length)) { /* as a file name may be: as it would be on a terminal */
+        pq_buf_add_printable(&shown, text, length);
+        text = pq_buf_text(&shown);
+    }
+    pq_buf_addc(out, '"');
+    for (const char *at = text; *at;) {
+        size_t plain = 0;
+        while ((unsigned char)at[plain] >= 0x20 && at[plain] != '"' && at[plain] != '\\')
+            plain++;
+        pq_buf_add(out, at, plain);
+        at += plain;
+        if (*at)
+            add_escape(*at++, out);
+    }
+    pq_buf_addc(out, '"');
+}
+
+static void add_key(const char *key, const char *value, pq_buf *out)
+{
+    pq_buf_adds(out, ",\n      \"");
+    pq_buf_adds(out, key);
+    pq_buf_adds(out, "\": ");
+    pq_json_add_text(value, out);
+}
+
+/* What both begin with. */
+static void add_place(const char *first, const char *text, const char *file, unsigned line, pq_image_kind kind,
+                      const char *service, pq_buf *out)
+{
+    pq_buf_adds(out, "\n    {\n      \"");
+    pq_buf_adds(out, first);
+    pq_buf_adds(out, "\": ");
+    pq_json_add_text(text, out);
+    add_key("file", file, out);
+    pq_buf_addf(out, ",\n      \"line\": %u", line);
+    add_key("kind", pq_image_kind_name(kind), out);
+    if (service)
+        add_key("service", service, out);
+}
+
+void pq_json_add_use(const pq_session *session, const pq_image_use *use, pq_buf *out)
+{
+    add_place("image", use->image, use->file, use->line, use->kind, use->service, out);
+    add_key("registry", use->reference.domain, out);
+    add_key("repository", use->reference.path, out);
+    add_key("tag", use->reference.tag, out);
+    add_key("digest", use->reference.digest, out);
+    add_key("access", pq_session_access(session, use->reference.domain), out);
+    pq_buf_adds(out, "\n    }");
+}
+
+void pq_json_add_unresolved(const pq_unresolved *unresolved, pq_buf *out)
+{
+    add_place("text", unresolved->text, unresolved->file, unresolved->line, unresolved->kind, unresolved->service, out);
+    add_key("reason", unresolved->reason, out);
+    pq_buf_adds(out, "\n    }");
 }

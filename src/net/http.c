@@ -584,6 +584,7 @@ static double start_due(pq_http *http)
     size_t running = 0;
     for (transfer *t = http->transfers, *next; t && running < MAX_RUNNING; t = next) {
         next = t->next;
+        /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): finish() unlinks before it frees */
         if (t->running) {
             running++;
             continue;

@@ -201,7 +201,7 @@ bool pq_reference_parse(const char *text, pq_reference *out, pq_error *err)
     if (!pq_reference_parse_plain(whole, &parsed, err))
         return false;
     /* Docker would go on with an empty registry, which nobody can mean. */
-    if (!*parsed.domain)
+    if (!parsed.domain || !*parsed.domain)
         return pq_fail(err, PQ_EINPUT, NULL, NULL, "the registry's name has a character that no host name may have");
     *out = parsed;
     parsed = (pq_reference){0};

@@ -180,6 +180,7 @@ static const pq_composefile *load(reader *in, const pq_composefile *from, pq_yam
         file->path = pq_steal(path);
     all->files = pq_grow(all->files, &all->capacity, all->count + 1, sizeof(pq_composefile *));
     all->files[all->count++] = file;
+    pq_strings_add(&in->scan->others, file->path);
     return file->yaml ? file : NULL;
 }
 

@@ -62,6 +62,23 @@ static void set_predefined_args(reader *in)
     pq_vars_set(&in->global, "TARGETSTAGE", lower, NULL);
 }
 
+/* Whether the global scope matters at all. Many files never ask. */
+static bool uses_variables(const pq_instructions *code)
+{
+    for (size_t i = 0; i < code->count; i++) {
+        const pq_instruction *one = &code->at[i];
+        if (strcmp(one->keyword, "from") != 0 && strcmp(one->keyword, "arg") != 0)
+            continue;
+        for (size_t k = 0; k < one->args.count; k++)
+            if (strchr(one->args.at[k], '$'))
+                return true;
+        for (size_t k = 0; k < one->flags.count; k++)
+            if (strchr(one->flags.at[k], '$'))
+                return true;
+    }
+    return false;
+}
+
 /* Expands with the global ARGs; an error is added at the line. */
 static bool expand(reader *in, const char *text, unsigned line, pq_buf *out, pq_gap *gap)
 {
@@ -292,7 +309,8 @@ void pq_dockerfile_scan(const char *file, const char *bytes, size_t length, cons
     pq_instructions_read(file, bytes, length, &in.code, &mine);
     bool well_formed = mine.errors.count == 0;
     in.rules = (pq_word_rules){.escape = in.code.escape};
-    set_predefined_args(&in);
+    if (uses_variables(&in.code))
+        set_predefined_args(&in);
     read_stages(&in);
     if (well_formed && !in.code.count)
         pq_scan_add_error(&mine, file, 0, NULL, "there is no instruction in it");

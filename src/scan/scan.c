@@ -20,7 +20,7 @@ char *pq_printable(const char *text)
     return pq_buf_steal(&out);
 }
 
-static void use_clear(pq_image_use *use)
+void pq_image_use_clear(pq_image_use *use)
 {
     free(use->image);
     free(use->file);
@@ -56,7 +56,7 @@ static void dockerfile_clear(pq_dockerfile *dockerfile)
 void pq_scan_clear(pq_scan *scan)
 {
     for (size_t i = 0; i < scan->use_count; i++)
-        use_clear(&scan->uses[i]);
+        pq_image_use_clear(&scan->uses[i]);
     for (size_t i = 0; i < scan->unresolved_count; i++)
         unresolved_clear(&scan->unresolved[i]);
     for (size_t i = 0; i < scan->dockerfile_count; i++)
@@ -64,6 +64,7 @@ void pq_scan_clear(pq_scan *scan)
     free(scan->uses);
     free(scan->unresolved);
     free(scan->dockerfiles);
+    pq_strings_clear(&scan->others);
     pq_errors_clear(&scan->errors);
     *scan = (pq_scan){0};
 }
@@ -92,6 +93,9 @@ void pq_scan_append(pq_scan *to, pq_scan *from)
             pq_grow(to->dockerfiles, &to->dockerfile_capacity, to->dockerfile_count + 1, sizeof *to->dockerfiles);
         to->dockerfiles[to->dockerfile_count++] = from->dockerfiles[i];
     }
+    for (size_t i = 0; i < from->others.count; i++)
+        pq_strings_take(&to->others, from->others.at[i]);
+    from->others.count = 0;
     pq_errors_append(&to->errors, &from->errors);
     from->use_count = from->unresolved_count = from->dockerfile_count = 0;
     pq_scan_clear(from);

@@ -78,12 +78,14 @@ typedef struct pq_scan {
     size_t unresolved_count, unresolved_capacity;
     pq_dockerfile *dockerfiles; /* those without errors */
     size_t dockerfile_count, dockerfile_capacity;
+    pq_strings others; /* files that `extends` and `include` brought in, as paths for the loader */
     pq_errors errors;
 } pq_scan;
 
 #define PQ_AUTO_SCAN PQ_CLEANUP(pq_scan_clear) pq_scan
 
 void pq_scan_clear(pq_scan *scan);
+void pq_image_use_clear(pq_image_use *use);
 /* `to` gets all that `from` has, after its own; `from` is empty afterwards. */
 void pq_scan_append(pq_scan *to, pq_scan *from);
 

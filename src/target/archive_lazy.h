@@ -43,7 +43,8 @@
     X(archive_write_set_filter_option)                                                                                 \
     X(archive_write_set_format_pax_restricted)
 
-#define X(name) __typeof__(name) *name;
+/* A declaration: its name cannot stand in parentheses. */
+#define X(name) __typeof__(name) *name; /* NOLINT(bugprone-macro-parentheses) */
 struct pq_archive_functions {
     PQ_ARCHIVE_FUNCTIONS(X)
 };

@@ -96,7 +96,7 @@ static void conf_line(const char *line, const char *where, pq_build_conf *conf)
         *known[i].place = pq_steal(value);
         return;
     }
-    pq_warn(where, not_run, "%s is not used", name);
+    pq_warn(where, NULL, "%s is not used", name);
 }
 
 /* Calls for each line, without its end. */

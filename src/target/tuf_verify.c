@@ -37,7 +37,7 @@ static void update_cleanup(tuf_update *update)
 
 static bool known(const pq_tuf_metadata *metadata)
 {
-    return metadata->document != NULL;
+    return metadata && metadata->document;
 }
 
 static bool check_expiry(const pq_tuf_metadata *metadata, time_t now, const char *where, pq_error *err)
@@ -183,7 +183,7 @@ static bool update_role(tuf_update *update, pq_tuf_role role, const pq_tuf_file 
                        (uintmax_t)named->version);
     if (!check_not_older(before, out, where, err))
         return false;
-    if (before && known(before) && out->names.version < before->names.version)
+    if (known(before) && out->names.version < before->names.version)
         return older(where, err, role == PQ_TUF_TIMESTAMP ? "it names a snapshot whose" : "it names targets whose",
                      out->names.version, before->names.version);
     if (!update->trust->ignore_expiry && !check_expiry(out, update->trust->now, where, err))

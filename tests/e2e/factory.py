@@ -21,7 +21,7 @@ EXAMPLES = ROOT / "examples"
 PATTERNS = {
     "<digest>": r"sha256:[0-9a-f]{64}", "<short>": r"sha256:[0-9a-f]{12}", "<hex>": r"[0-9a-f]{64}",
     "<time>": r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ", "<revision>": r"[0-9a-f]{40}", "<n>": r"\d+", "<any>": r"[^\n]*",
-    "<lines>": r"(?:[^\n]*\n)*",
+    "<size>": r"\d+\.\d MiB", "<lines>": r"(?:[^\n]*\n)*",
 }
 # An app that needs no building: one private image, by tag.
 SMALL = {"app/docker-compose.yml": "services:\n  broker:\n    image: ghcr.example.com/acme/broker:2\n"}

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from .factory import MACHINE, SMALL, Factory, matches
+from .processes import children_below, is_running, start, wait_until
 
 ECR = "123456789012.dkr.ecr.us-east-2.amazonaws.com"
 USING = "pratique: using factory-config.yml\n"
@@ -111,7 +112,7 @@ def test_a_wrong_passphrase(factory):
     factory.give_secret("tuf_passphrase", "not the passphrase of these keys")
     refused(factory, f"pratique: {factory.keys}/targets.key: the targets key cannot be opened: the passphrase is wrong, "
                      "or the file was changed since "
-                     "(set the right one with `pratique secrets update tuf_passphrase=-`)\n", 1)
+                     "(set the right one with `pratique secrets update tuf_passphrase=-`)\n", 2)
     factory.give_secrets()
 
 
@@ -307,31 +308,6 @@ def test_a_bundle_that_holds_a_secret(building, what):
 SLOW = {"x/Dockerfile": "FROM ghcr.example.com/acme/broker:2\nRUN echo started; sleep 60\n"}
 
 
-def start(factory, *arguments):
-    return subprocess.Popen(
-        [factory.place.programs / "pratique", "target", "build", "containers", "--tuf", "tuf", *arguments],
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=factory.work,
-        env=factory.place.env,
-    )
-
-
-def wait_until(condition, seconds=30.0):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "in vain"
-        time.sleep(0.02)
-
-
-def children_below(pid):
-    """Every process below this one."""
-    found = []
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        with contextlib.suppress(OSError):
-            for child in task.read_text().split():
-                found += [int(child), *children_below(int(child))]
-    return found
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_in_the_middle_of_a_build(building, number):
     building.write({**SMALL, **SLOW})
@@ -348,16 +324,9 @@ def test_interrupted_in_the_middle_of_a_build(building, number):
         assert said.decode().endswith("pratique: x/Dockerfile: interrupted\n")
         assert building.temporary_files() == []
         # Nothing goes on either.
-        wait_until(lambda: not any(Path(f"/proc/{p}/cwd").exists() and is_running(p) for p in family), 10)
+        wait_until(lambda: not any(map(is_running, family)), 10)
     building.write(BUILT)
     goes_through(building)
-
-
-def is_running(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def test_an_interrupted_build_without_out_leaves_nothing(building):

@@ -5,10 +5,13 @@ import os
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from .factory import MACHINE, SMALL, Factory, files_below, matches
+from .leaks import Patterns
+from .processes import children_below, start, wait_until
 
 USING = "pratique: using factory-config.yml\n"
 IMAGE = {"x/Dockerfile": "FROM ghcr.example.com/acme/broker:2\nCOPY word /word\n", "x/word": "one\n"}
@@ -302,10 +305,7 @@ def test_secrets_of_others_are_not_within_reach_of_a_build(own):
     own.write({
         **SMALL, "x/Dockerfile": "FROM ghcr.example.com/acme/broker:2\nRUN sleep 3\n",
     })
-    child = subprocess.Popen(
-        [own.place.programs / "pratique", "target", "build", "containers", "--tuf", "tuf", "--out", "out"],
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=own.work, env=own.place.env,
-    )
+    child = start(own, "--out", "out")
     try:
         socket, authfile = wait_for_helper(own, child)
         assert authfile["auths"] == {} and authfile["credHelpers"] == {"ghcr.example.com": "pratique"}
@@ -335,8 +335,6 @@ def test_secrets_of_others_are_not_within_reach_of_a_build(own):
 
 
 def wait_for_helper(factory, child):
-    from .test_failures import wait_until
-
     log = factory.work / "out/logs/x.log"
     wait_until(lambda: child.poll() is not None or (log.exists() and "RUN sleep" in log.read_text()))
     socket = next((factory.place.root / "tmp").glob("pratique-*/s"))
@@ -344,11 +342,6 @@ def wait_for_helper(factory, child):
 
 
 def assert_no_secret_in_processes(factory, pid):
-    from pathlib import Path
-
-    from .leaks import Patterns
-    from .test_failures import children_below
-
     patterns = Patterns()
     for name, value in factory.lab.secrets.items():
         patterns.add_secret(name, value)

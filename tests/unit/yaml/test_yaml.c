@@ -275,7 +275,7 @@ static void hostile_aliases_end_at_once(void **state)
     (void)state;
     PQ_AUTO_BUF bomb = PQ_BUF(PQ_MAX_TREE_FILE);
     pq_buf_adds(&bomb, "a: &a [x,x,x,x,x,x,x,x,x]\n");
-    for (char c = 'b'; c <= 'i'; c++) {
+    for (int c = 'b'; c <= 'i'; c++) {
         pq_buf_addf(&bomb, "%c: &%c [", c, c);
         for (int i = 0; i < 9; i++)
             pq_buf_addf(&bomb, "*%c%s", c - 1, i < 8 ? "," : "]\n");

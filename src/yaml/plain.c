@@ -1,0 +1,391 @@
+/* The plain subset of YAML that nearly all Compose files keep to, read a line at a time, several times faster than all
+ * of YAML can be: one document of block mappings and sequences; keys without quotes; values on the line of their key
+ * that are plain, quoted without escapes, aliases, or flow collections of such; anchors; comments. At anything else,
+ * and at whatever is wrong, the input is left to libfyaml. So nothing is ever told from here, and to be right it is
+ * enough that what is accepted means the same to both (tests/fuzz/yaml/fuzz_yaml_plain.c). */
+#include <string.h>
+
+#include "base/text.h"
+#include "yaml/builder.h"
+
+enum {
+    MAX_LINE = 1000, /* bytes; keeps keys and blanks within the limits of the other parser */
+    MAX_FLOW = 8,    /* flow collections within each other */
+};
+
+typedef struct block {
+    size_t indent;
+    bool sequence;
+    bool indentless; /* a sequence that stands as far left as the key that it belongs to */
+} block;
+
+typedef struct reader {
+    pq_yaml_builder b;
+    const char *in; /* what is parsed */
+    char *text;     /* the same, with a NUL put behind each scalar once it is read */
+    size_t length;
+    size_t line_start, line_end;
+    uint32_t line;
+    block blocks[PQ_MAX_YAML_DEPTH];
+    size_t depth;
+    bool begun, marker;           /* the first key was seen; a `---` */
+    bool pending;                 /* the last key of the innermost mapping has no value yet */
+    size_t anchor, anchor_length; /* of the next item; length 0 for none */
+} reader;
+
+/* What may stand in a name: of a key, an anchor. */
+static bool name_byte(char byte)
+{
+    return pq_ascii_alnum(byte) || byte == '_' || byte == '-';
+}
+
+static pq_yaml_mark mark_at(const reader *r, size_t at)
+{
+    return (pq_yaml_mark){(uint32_t)at, r->line, (uint32_t)(at - r->line_start)};
+}
+
+static pq_yaml_item *new_item(reader *r, size_t start, size_t end)
+{
+    pq_yaml_mark from = mark_at(r, start), to = mark_at(r, end);
+    pq_yaml_item *item = pq_yaml_builder_item(&r->b, &from, &to);
+    if (r->anchor_length)
+        pq_yaml_builder_anchor(&r->b, item, r->in + r->anchor, r->anchor_length);
+    r->anchor_length = 0;
+    return item;
+}
+
+static bool add_scalar(reader *r, size_t start, size_t end, pq_yaml_style style)
+{
+    pq_yaml_item *item = new_item(r, start, end);
+    r->text[end] = '\0';
+    item->text = r->text + start;
+    item->length = end - start;
+    item->style = (uint8_t)style;
+    return pq_yaml_builder_scalar(&r->b, item);
+}
+
+static bool add_nothing(reader *r)
+{
+    r->pending = false;
+    if (r->anchor_length)
+        return false;
+    pq_yaml_item *item = pq_yaml_builder_item(&r->b, NULL, NULL);
+    item->text = r->text + r->length;
+    return pq_yaml_builder_scalar(&r->b, item);
+}
+
+static bool open_collection(reader *r, pq_yaml_kind kind, size_t start, size_t end)
+{
+    pq_yaml_item *item = new_item(r, start, end);
+    item->kind = (uint8_t)kind;
+    return pq_yaml_builder_open(&r->b, item);
+}
+
+static bool open_block(reader *r, bool sequence, size_t start, bool indentless)
+{
+    if (r->depth == PQ_MAX_YAML_DEPTH)
+        return false;
+    r->blocks[r->depth++] = (block){.indent = start - r->line_start, .sequence = sequence, .indentless = indentless};
+    return open_collection(r, sequence ? PQ_YAML_SEQUENCE : PQ_YAML_MAPPING, start, start);
+}
+
+static size_t skip_spaces(const reader *r, size_t at)
+{
+    while (at < r->line_end && r->in[at] == ' ')
+        at++;
+    return at;
+}
+
+/* Nothing but a comment follows on the line. */
+static bool at_end(const reader *r, size_t at)
+{
+    size_t after = skip_spaces(r, at);
+    return after == r->line_end || (after > at && r->in[after] == '#');
+}
+
+/* Where the `:` of a key stands that begins at `at`; 0 when there is none. */
+static size_t find_colon(const reader *r, size_t at)
+{
+    size_t end = at;
+    if (pq_ascii_alnum(r->in[at]) || r->in[at] == '_')
+        while (end < r->line_end && (name_byte(r->in[end]) || r->in[end] == '.' || r->in[end] == '/'))
+            end++;
+    else if (r->line_end - at > 2 && r->in[at] == '<' && r->in[at + 1] == '<')
+        end = at + 2;
+    bool colon =
+        end > at && end < r->line_end && r->in[end] == ':' && (end + 1 == r->line_end || r->in[end + 1] == ' ');
+    return colon ? end : 0;
+}
+
+/* A quoted text without escapes; `*at` moves behind it. */
+static bool read_quoted(reader *r, size_t *at)
+{
+    char quote = r->in[*at];
+    size_t start = *at + 1, end = start;
+    while (end < r->line_end && r->in[end] != quote) {
+        if (r->in[end] & 0x80 || (quote == '"' && r->in[end] == '\\'))
+            return false;
+        end++;
+    }
+    if (end == r->line_end || (end + 1 < r->line_end && r->in[end + 1] == quote))
+        return false;
+    *at = end + 1;
+    return add_scalar(r, start, end, quote == '"' ? PQ_YAML_DOUBLE_QUOTED : PQ_YAML_SINGLE_QUOTED);
+}
+
+/* --- flow collections ------------------------------------------------------------------------------------------- */
+
+/* A plain text within a flow collection: of bytes that mean nothing anywhere. */
+static bool read_flow_plain(reader *r, size_t *at)
+{
+    size_t start = *at, end = start;
+    if (!pq_ascii_alnum(r->in[start]) && !strchr("_/.$", r->in[start]))
+        return false;
+    while (end < r->line_end && (name_byte(r->in[end]) || strchr("/.$+=@", r->in[end])))
+        end++;
+    *at = end;
+    return add_scalar(r, start, end, PQ_YAML_PLAIN);
+}
+
+static bool read_flow(reader *r, size_t *at, unsigned depth);
+
+static bool read_flow_value(reader *r, size_t *at, unsigned depth)
+{
+    if (*at == r->line_end)
+        return false;
+    char first = r->in[*at];
+    if (first == '[' || first == '{')
+        return read_flow(r, at, depth + 1);
+    return first == '"' || first == '\'' ? read_quoted(r, at) : read_flow_plain(r, at);
+}
+
+/* A flow collection on one line; `*at` moves behind it. */
+static bool read_flow(reader *r, size_t *at, unsigned depth)
+{
+    bool mapping = r->in[*at] == '{';
+    char close = mapping ? '}' : ']';
+    if (depth > MAX_FLOW || !open_collection(r, mapping ? PQ_YAML_MAPPING : PQ_YAML_SEQUENCE, *at, *at + 1))
+        return false;
+    *at = skip_spaces(r, *at + 1);
+    for (bool first = true; *at == r->line_end || r->in[*at] != close || !first; first = false) {
+        if (mapping) {
+            if (*at == r->line_end || !read_flow_plain(r, at) || r->line_end - *at < 2 || r->in[*at] != ':' ||
+                r->in[*at + 1] != ' ')
+                return false;
+            *at = skip_spaces(r, *at + 1);
+        }
+        if (!read_flow_value(r, at, depth))
+            return false;
+        *at = skip_spaces(r, *at);
+        if (*at == r->line_end || (r->in[*at] != ',' && r->in[*at] != close))
+            return false;
+        if (r->in[*at] == close)
+            break;
+        *at = skip_spaces(r, *at + 1);
+    }
+    ++*at;
+    return pq_yaml_builder_close(&r->b);
+}
+
+/* --- values ----------------------------------------------------------------------------------------------------- */
+
+static bool read_plain(reader *r, size_t start)
+{
+    char first = r->in[start];
+    bool option = first == '-' && start + 1 < r->line_end && name_byte(r->in[start + 1]);
+    if (!pq_ascii_alnum(first) && !strchr("_./$~(+=", first) && !option)
+        return false;
+    size_t end = start, at = start;
+    for (; at < r->line_end; at++) {
+        char byte = r->in[at];
+        if (byte == ' ')
+            continue;
+        if (byte & 0x80 || (byte == ':' && (at + 1 == r->line_end || r->in[at + 1] == ' ')))
+            return false;
+        if (byte == '#' && r->in[at - 1] == ' ')
+            break;
+        end = at + 1;
+    }
+    return add_scalar(r, start, end, PQ_YAML_PLAIN);
+}
+
+static size_t read_name(const reader *r, size_t at)
+{
+    while (at < r->line_end && name_byte(r->in[at]))
+        at++;
+    return at;
+}
+
+static bool read_alias(reader *r, size_t star)
+{
+    size_t end = read_name(r, star + 1);
+    if (end == star + 1 || r->anchor_length || !at_end(r, end))
+        return false;
+    pq_yaml_item *item = new_item(r, star, end);
+    return pq_yaml_builder_alias(&r->b, item, r->in + star + 1, end - star - 1);
+}
+
+/* What stands behind `key: ` or `- `. */
+static bool read_value(reader *r, size_t at)
+{
+    if (r->in[at] == '&') {
+        size_t end = read_name(r, at + 1);
+        if (end == at + 1 || (end < r->line_end && r->in[end] != ' '))
+            return false;
+        r->anchor = at + 1;
+        r->anchor_length = end - at - 1;
+        if (at_end(r, end)) {
+            r->pending = true;
+            return !r->blocks[r->depth - 1].sequence;
+        }
+        at = skip_spaces(r, end);
+    }
+    switch (r->in[at]) {
+    case '*':
+        return read_alias(r, at);
+    case '"':
+    case '\'':
+        return read_quoted(r, &at) && at_end(r, at);
+    case '[':
+    case '{':
+        return read_flow(r, &at, 0) && at_end(r, at);
+    default:
+        return read_plain(r, at);
+    }
+}
+
+/* --- lines ------------------------------------------------------------------------------------------------------ */
+
+static bool read_pair(reader *r, size_t at)
+{
+    size_t colon = find_colon(r, at);
+    if (!colon || !add_scalar(r, at, colon, PQ_YAML_PLAIN))
+        return false;
+    if (at_end(r, colon + 1)) {
+        r->pending = true;
+        return true;
+    }
+    return read_value(r, skip_spaces(r, colon + 1));
+}
+
+static bool read_entry(reader *r, size_t at)
+{
+    if (!r->blocks[r->depth - 1].sequence)
+        return read_pair(r, at);
+    size_t value = skip_spaces(r, at + 1);
+    if (at_end(r, at + 1))
+        return false;
+    if (!find_colon(r, value))
+        return read_value(r, value);
+    return open_block(r, false, value, false) && read_pair(r, value);
+}
+
+static bool close_block(reader *r)
+{
+    r->depth--;
+    return pq_yaml_builder_close(&r->b);
+}
+
+/* A line with something on it, at `at`. */
+static bool read_line(reader *r, size_t at)
+{
+    size_t indent = at - r->line_start;
+    bool dash = r->in[at] == '-' && at + 1 < r->line_end && r->in[at + 1] == ' ';
+    if (!r->begun) {
+        if (indent == 0 && !r->marker && r->line_end - at >= 3 && memcmp(r->in + at, "---", 3) == 0) {
+            r->marker = true;
+            return at_end(r, at + 3);
+        }
+        r->begun = true;
+        return indent == 0 && !dash && open_block(r, false, at, false) && read_pair(r, at);
+    }
+    if (r->pending) {
+        size_t outer = r->blocks[r->depth - 1].indent;
+        if (indent > outer || (dash && indent == outer)) {
+            r->pending = false;
+            return open_block(r, dash, at, indent == outer) && read_entry(r, at);
+        }
+        if (!add_nothing(r))
+            return false;
+    }
+    for (;;) {
+        if (r->depth == 0)
+            return false;
+        const block *top = &r->blocks[r->depth - 1];
+        if (indent == top->indent && dash == top->sequence)
+            return read_entry(r, at);
+        if (indent > top->indent || (indent == top->indent && !top->indentless) || !close_block(r))
+            return false;
+    }
+}
+
+/* NEL, LS, PS and the byte order mark mean something in some versions of YAML. */
+static bool characters_are_plain(const char *text, size_t length)
+{
+    static const char *const special[] = {"\xc2\x85", "\xe2\x80\xa8", "\xe2\x80\xa9", "\xef\xbb\xbf"};
+    for (size_t i = 0; i < sizeof special / sizeof *special; i++)
+        if (memmem(text, length, special[i], strlen(special[i])))
+            return false;
+    return pq_utf8_valid(text, length);
+}
+
+/* Line ends and what can be seen; characters beyond ASCII are let pass here, for comments. */
+static bool bytes_are_plain(const char *text, size_t length)
+{
+    bool high = false;
+    for (size_t i = 0; i < length; i++) {
+        unsigned char byte = (unsigned char)text[i];
+        if ((byte < ' ' && byte != '\n') || byte == 0x7f)
+            return false;
+        high = high || byte >= 0x80;
+    }
+    return !high || characters_are_plain(text, length);
+}
+
+static bool read_all(reader *r)
+{
+    size_t solid = 0; /* behind the last byte that is not blank */
+    for (size_t start = 0; start < r->length; start = r->line_end + 1, r->line++) {
+        const char *newline = memchr(r->in + start, '\n', r->length - start);
+        r->line_start = start;
+        r->line_end = newline ? (size_t)(newline - r->in) : r->length;
+        size_t at = skip_spaces(r, start);
+        if (at == r->line_end)
+            continue;
+        if (r->line_end - start > MAX_LINE || at - solid > PQ_YAML_MAX_BLANKS)
+            return false;
+        if (r->in[at] != '#' && !read_line(r, at))
+            return false;
+        solid = r->line_end;
+        while (r->in[solid - 1] == ' ')
+            solid--;
+    }
+    if (!r->begun || r->length - solid > PQ_YAML_MAX_BLANKS || (r->pending && !add_nothing(r)))
+        return false;
+    while (r->depth)
+        if (!close_block(r))
+            return false;
+    return r->b.duplicate_count == 0;
+}
+
+static void reader_clear(reader *r)
+{
+    pq_yaml_builder_clear(&r->b);
+}
+
+bool pq_yaml_parse_plain(const char *bytes, size_t length, pq_yaml **out)
+{
+    *out = NULL;
+    if (length > PQ_YAML_MAX_INPUT || !bytes_are_plain(bytes, length))
+        return false;
+    PQ_AUTO_ERRORS ignored = {0};
+    PQ_CLEANUP(reader_clear)
+    reader r = {.in = bytes, .length = length, .b = {.name = "", .errs = &ignored}};
+    r.b.yaml = pq_alloc(1, sizeof *r.b.yaml);
+    r.text = pq_yaml_reserve(r.b.yaml, length + 1, 1);
+    memcpy(r.text, bytes, length);
+    if (!read_all(&r))
+        return false;
+    *out = pq_steal(r.b.yaml);
+    return true;
+}

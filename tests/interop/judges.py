@@ -1,0 +1,154 @@
+"""Programs that we did not write, and where to have them from. What is downloaded goes into build/interop, with its version
+pinned here or in the lock file beside the client. A judge that cannot be had is skipped, with the reason."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+CACHE = HERE.parents[1] / "build" / "interop"
+PYTHON_TUF = ["tuf==7.0.1", "securesystemslib==1.6.0", "urllib3==2.8.0"]
+# No download takes longer on a slow line; one that does hangs.
+LONGEST = 600
+
+
+@dataclass(frozen=True)
+class Judge:
+    name: str
+    version: str
+    argv: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}"
+
+
+def missing(name: str, why: str) -> NoReturn:
+    pytest.skip(f"{name} could not be had: {why}")
+
+
+def on_path(judge: str, program: str, package: str) -> str:
+    return shutil.which(program) or missing(judge, f"no {program} here (Debian: {package})")
+
+
+def fetch(name: str, *argv: object, cwd: Path = HERE, env: dict[str, str] | None = None) -> str:
+    """Runs a client of a package registry, with the caller's way to it."""
+    try:
+        done = subprocess.run(
+            tuple(map(str, argv)), cwd=cwd, env={**os.environ, **(env or {})}, stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, timeout=LONGEST, check=False,
+        )
+    except subprocess.TimeoutExpired:
+        missing(name, f"{argv[0]} was not done after {LONGEST} s")
+    if done.returncode != 0:
+        words = [line.removeprefix("npm error").strip() for line in (done.stderr or done.stdout).splitlines()]
+        words = [line for line in words if line and "complete log" not in line] or [f"status {done.returncode}"]
+        missing(name, f"{Path(str(argv[0])).name}: {words[-1][:300]}")
+    return done.stdout
+
+
+def python_tuf() -> Judge:
+    folder = CACHE / "python-tuf"
+    python = folder / "bin" / "python"
+    done = folder / "installed"
+    if not done.is_file() or done.read_text() != " ".join(PYTHON_TUF):
+        shutil.rmtree(folder, ignore_errors=True)
+        fetch("python-tuf", sys.executable, "-m", "venv", folder)
+        fetch(
+            "python-tuf", python, "-m", "pip", "install", "-q", "--no-cache-dir", "--disable-pip-version-check",
+            "--retries", "2", *PYTHON_TUF,
+        )
+        done.write_text(" ".join(PYTHON_TUF))
+    return Judge("python-tuf", PYTHON_TUF[0].split("==")[1], (str(python), str(HERE / "python-tuf" / "client.py")))
+
+
+def tuf_js() -> Judge:
+    node = on_path("tuf-js", "node", "nodejs, at least 20.17")
+    npm = on_path("tuf-js", "npm", "npm")
+    version = fetch("tuf-js", node, "--version").strip().lstrip("v")
+    if tuple(map(int, version.split(".")[:2])) < (20, 17):
+        missing("tuf-js", f"it takes node 20.17 or later, here is {version}")
+    folder = CACHE / "tuf-js"
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = (HERE / "tuf-js" / "package-lock.json").read_bytes()
+    done = folder / "installed"
+    if not done.is_file() or done.read_bytes() != lock:
+        for file in ("package.json", "package-lock.json"):
+            shutil.copyfile(HERE / "tuf-js" / file, folder / file)
+        fetch(
+            "tuf-js", npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries", "1",
+            "--fetch-retry-mintimeout", "2000", "--cache", CACHE / "npm-cache", cwd=folder,
+        )
+        done.write_bytes(lock)
+    shutil.copyfile(HERE / "tuf-js" / "client.mjs", folder / "client.mjs")
+    found = re.search(r'"tuf-js": "([^"]+)"', (folder / "package.json").read_text())
+    return Judge("tuf-js", found[1] if found else "?", (node, str(folder / "client.mjs")))
+
+
+def go_tuf() -> Judge:
+    return go_program("go-tuf", "tuf-client", "github.com/theupdateframework/go-tuf/v2")
+
+
+def compose_go() -> Judge:
+    return go_program("compose-go", "compose-load", "github.com/compose-spec/compose-go/v2")
+
+
+def go_program(name: str, program: str, module: str) -> Judge:
+    """One of tests/interop/go, with its modules from the Go module proxy."""
+    go = on_path(name, "go", "golang-go, at least 1.25")
+    ours = {
+        "GOPATH": str(CACHE / "go"), "GOCACHE": str(CACHE / "go-cache"), "GOENV": "off", "GOTOOLCHAIN": "local",
+        "GOFLAGS": "-modcacherw -mod=readonly -trimpath", "CGO_ENABLED": "0",
+    }
+    binary = CACHE / "bin" / program
+    fetch(name, go, "build", "-p", "2", "-o", binary, f"./{program}", cwd=HERE / "go", env=ours)
+    found = re.search(rf"{re.escape(module)} v(\S+)", (HERE / "go" / "go.mod").read_text())
+    return Judge(name, found[1] if found else "?", (str(binary),))
+
+
+def composectl() -> Judge:
+    """Looked for only: neither Debian nor the Go module proxy has it, so that whoever has it says where."""
+    binary = os.environ.get("COMPOSECTL") or shutil.which("composectl")
+    if not binary:
+        missing("composectl", "no composectl here; neither Debian nor the Go module proxy (403, in 2026) has "
+                "github.com/foundriesio/composeapp (COMPOSECTL=path of one)")
+    # A build from its plain source names no version.
+    said = subprocess.run((binary, "version"), capture_output=True, text=True, timeout=20, check=False).stdout
+    numbers = [word for word in said.split() if re.fullmatch(r"v?\d+(\.\d+)+\S*", word)]
+    return Judge("composectl", numbers[0] if numbers else "(it names no version)", (binary,))
+
+
+def fy_tool() -> Judge:
+    package = "libfyaml-utils"
+    return Judge("fy-tool", debian_version(package), (on_path("fy-tool", "fy-tool", package), "--mode", "json"))
+
+
+def skopeo() -> Judge:
+    return Judge("skopeo", debian_version("skopeo"), (on_path("skopeo", "skopeo", "skopeo"),))
+
+
+def aws_cli() -> Judge:
+    # Another awscli on PATH is not Debian's.
+    if not Path("/usr/bin/aws").exists():
+        missing("awscli", "no /usr/bin/aws here (Debian: awscli)")
+    return Judge("awscli", debian_version("awscli"), ("/usr/bin/aws",))
+
+
+def ecr_login() -> Judge:
+    name = "amazon-ecr-credential-helper"
+    return Judge(name, debian_version(name), (on_path(name, "docker-credential-ecr-login", name), "get"))
+
+
+def debian_version(package: str) -> str:
+    try:
+        return subprocess.run(
+            ("dpkg-query", "-W", "-f", "${Version}", package), capture_output=True, text=True, check=True,
+        ).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return "(not of Debian)"
