@@ -345,6 +345,8 @@ def assert_no_secret_in_processes(factory, pid):
     patterns = Patterns()
     for name, value in factory.lab.secrets.items():
         patterns.add_secret(name, value)
+    # The step is in the log a little before its process is there.
+    wait_until(lambda: len(children_below(pid)) >= 2)
     family = [pid, *children_below(pid)]
     seen = []
     for one in family:
