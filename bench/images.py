@@ -121,6 +121,11 @@ class Writer:
             lines += ["volumes:", *(" " * step + f"{self.word()}-{n}:" for n in range(r.randint(1, 4)))]
         return "\n".join(lines) + "\n"
 
+    def compose_as_found(self) -> str:
+        """Now and then from an editor of another system."""
+        text = self.compose()
+        return text.replace("\n", "\r\n") if self.chance(4) else text
+
     def _service(self, names: list[str], merged: bool) -> Iterator[str]:
         r = self._r
         image = self.image()
@@ -144,6 +149,10 @@ class Writer:
             yield from ("volumes:", *(f"  - ./{self.word()}:/{self.word()}/{n}:ro" for n in range(r.randint(1, 5))))
         if self.chance(8):
             yield from ("command: >-", f"  {self.sentence()}", f"  --{self.word()}")
+        elif self.chance(2):
+            yield from ("command: [", f'  "{self.word()}",', f'  "--{self.word()}"', "]")
+        elif self.chance(2):
+            yield from (f"command: {self.sentence()}", f"  --{self.word()}")
         elif self.chance(30):
             yield r.choice((f"command: {self.sentence()}", f'command: ["{self.word()}", "--{self.word()}"]'))
         if self.chance(30):
@@ -153,7 +162,7 @@ class Writer:
         if self.chance(20):
             yield f"# {self.sentence()}"
         if self.chance(25):
-            yield from ("labels:", *(f'  - "{self.word()}.{n}={self.sentence()}"' for n in range(r.randint(1, 6))))
+            yield from ("labels:", *(f'  - "{self.word()}.{n}={self.sentence()}{r.choice(("", "", "", " für"))}"' for n in range(r.randint(1, 6))))
 
 
 def make_tree(root: Path, count: int, seed: int = 1) -> int:
@@ -164,7 +173,7 @@ def make_tree(root: Path, count: int, seed: int = 1) -> int:
         folder.mkdir(parents=True)
         contents = {"Dockerfile": writer.dockerfile()}
         if made + 1 < count:
-            contents["docker-compose.yml" if writer.chance(60) else "compose.yaml"] = writer.compose()
+            contents["docker-compose.yml" if writer.chance(60) else "compose.yaml"] = writer.compose_as_found()
         for name, text in contents.items():
             data = text.encode()
             (folder / name).write_bytes(data)
