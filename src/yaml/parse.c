@@ -273,7 +273,7 @@ bool pq_yaml_parse_full(const char *name, const char *text, size_t length, pq_ya
         return pq_errors_add(errs, PQ_ESYSTEM, name, NULL, "could not set up libfyaml");
     fy_diag_set_collect_errors(diag, true);
     const struct fy_parse_cfg cfg = {
-        .flags = FYPCF_QUIET | FYPCF_ALLOW_DUPLICATE_KEYS | FYPCF_JSON_NONE,
+        .flags = FYPCF_QUIET | FYPCF_ALLOW_DUPLICATE_KEYS | FYPCF_JSON_NONE | FYPCF_SLOPPY_FLOW_INDENTATION,
         .diag = diag,
     };
     PQ_CLEANUP(parser_cleanup) struct fy_parser *parser = fy_parser_create(&cfg);

@@ -1,8 +1,9 @@
 /* The plain subset of YAML that nearly all Compose files keep to, read a line at a time, several times faster than all
  * of YAML can be: one document of block mappings and sequences; keys without quotes; values on the line of their key
- * that are plain, quoted without escapes, aliases, or flow collections of such; anchors; comments. At anything else,
- * and at whatever is wrong, the input is left to libfyaml. So nothing is ever told from here, and to be right it is
- * enough that what is accepted means the same to both (tests/fuzz/yaml/fuzz_yaml_plain.c). */
+ * that are plain, quoted without escapes, aliases, or flow collections of such; simple block scalars; anchors;
+ * comments. At anything else, and at whatever is wrong, the input is left to libfyaml. So nothing is ever told from
+ * here, and to be right it is enough that what is accepted means the same to both (tests/fuzz/yaml/fuzz_yaml_plain.c).
+ */
 #include <string.h>
 
 #include "base/text.h"
@@ -11,6 +12,7 @@
 enum {
     MAX_LINE = 1000, /* bytes; keeps keys and blanks within the limits of the other parser */
     MAX_FLOW = 8,    /* flow collections within each other */
+    MAX_BLOCK_INDENT = 20,
 };
 
 typedef struct block {
@@ -92,6 +94,14 @@ static bool open_block(reader *r, bool sequence, size_t start, bool indentless)
 static size_t skip_spaces(const reader *r, size_t at)
 {
     while (at < r->line_end && r->in[at] == ' ')
+        at++;
+    return at;
+}
+
+/* The same, from the start of any line. */
+static size_t skip_line_indent(const reader *r, size_t at)
+{
+    while (at < r->length && r->in[at] == ' ')
         at++;
     return at;
 }
@@ -225,6 +235,54 @@ static bool read_alias(reader *r, size_t star)
     return pq_yaml_builder_alias(&r->b, item, r->in + star + 1, end - star - 1);
 }
 
+/* `|`, `|-`, `>` and `>-` before lines of the same indent; more of it only where it is kept as it is. Empty lines may
+ * follow, but not stand between. */
+static bool read_block_scalar(reader *r, size_t at)
+{
+    bool folded = r->in[at] == '>', strip = at + 1 < r->line_end && r->in[at + 1] == '-';
+    if (!at_end(r, at + (strip ? 2 : 1)) || r->line_end == r->length)
+        return false;
+    r->line++;
+    size_t start = r->line_start = r->line_end + 1, indent = skip_line_indent(r, start) - start, lines = 0;
+    size_t last_end = start, next = start;
+    char *out = r->text + start;
+    if (indent <= r->blocks[r->depth - 1].indent || indent > MAX_BLOCK_INDENT)
+        return false;
+    for (;; lines++) {
+        const char *newline = memchr(r->in + next, '\n', r->length - next);
+        size_t end = newline ? (size_t)(newline - r->in) : r->length, from = skip_line_indent(r, next);
+        if (from == end || from - next < indent)
+            break;
+        if (end - next > MAX_LINE || r->in[end - 1] == ' ' || (folded && from - next > indent) || !newline)
+            return false;
+        size_t length = end - next - indent;
+        if (lines)
+            *out++ = folded ? ' ' : '\n';
+        memmove(out, r->text + next + indent, length);
+        out += length;
+        last_end = end;
+        next = end + 1;
+    }
+    size_t after = next; /* the next thing that is not blank */
+    while (after < r->length && r->in[after] == '\n')
+        after++;
+    size_t after_indent = skip_line_indent(r, after) - after;
+    size_t more = after + after_indent;
+    bool blank_line = after < r->length && (more == r->length || r->in[more] == '\n');
+    if (!lines || blank_line || (after < r->length && after_indent >= indent))
+        return false;
+    if (!strip)
+        *out++ = '\n';
+    *out = '\0';
+    pq_yaml_item *item = new_item(r, start, more);
+    item->text = r->text + start;
+    item->length = (size_t)(out - item->text);
+    item->style = folded ? PQ_YAML_FOLDED : PQ_YAML_LITERAL;
+    r->line += (uint32_t)lines - 1;
+    r->line_end = last_end;
+    return pq_yaml_builder_scalar(&r->b, item);
+}
+
 /* What stands behind `key: ` or `- `. */
 static bool read_value(reader *r, size_t at)
 {
@@ -246,6 +304,9 @@ static bool read_value(reader *r, size_t at)
     case '"':
     case '\'':
         return read_quoted(r, &at) && at_end(r, at);
+    case '|':
+    case '>':
+        return read_block_scalar(r, at);
     case '[':
     case '{':
         return read_flow(r, &at, 0) && at_end(r, at);

@@ -140,6 +140,86 @@ static void an_unreadable_folder_is_told(void **state)
     assert_string_equal(scan.errors.at[0].where, "closed");
 }
 
+static void an_included_file_of_the_tree_counts_once(void **state)
+{
+    const char *root = *state;
+    write_file(root, "a/compose.yml",
+               "include: [../b/compose.yml, ../c.disabled/compose.yml, ../d/parts.yml]\n"
+               "services:\n  a: {image: a}\n  b: {extends: {file: ../b/compose.yml, service: b}}\n");
+    write_file(root, "b/compose.yml", "services:\n  b: {image: b}\n");
+    write_file(root, "c.disabled/compose.yml", "services:\n  c: {image: c}\n");
+    write_file(root, "d/parts.yml", "services:\n  d: {image: d}\n");
+    write_file(root, "e/compose.yml", "include: [../a/compose.yml]\nservices:\n  e: {image: '$E'}\n");
+    PQ_AUTO_SCAN scan = {0};
+    pq_scan_options options = {0};
+    pq_scan_path(root, &options, &scan);
+    PQ_AUTO_FREE char *got = told(&scan);
+    /* What only the including ones lead to stays with each of them. */
+    assert_string_equal(got, "c.disabled/compose.yml:2 c\nd/parts.yml:2 d\na/compose.yml:3 a\nb/compose.yml:2 b\n"
+                             "c.disabled/compose.yml:2 c\nd/parts.yml:2 d\n");
+    assert_int_equal(scan.unresolved_count, 1);
+}
+
+typedef struct seen {
+    char *last;
+    size_t files, images;
+} seen;
+
+static void *count_images(void *context, const pq_scan *found)
+{
+    (void)context;
+    size_t *count = pq_alloc(1, sizeof *count);
+    *count = found->use_count;
+    return count;
+}
+
+static void take_in_order(void *context, pq_scan *found, void *prepared)
+{
+    seen *all = context;
+    size_t *count = prepared;
+    all->images += *count;
+    free(count);
+    assert_int_equal(found->errors.count, 0);
+    for (size_t i = 0; i < found->use_count; i++) {
+        assert_true(!all->last || strcmp(all->last, found->uses[i].file) < 0);
+        free(all->last);
+        all->last = pq_strdup(found->uses[i].file);
+        all->files++;
+    }
+}
+
+static void a_large_tree_comes_in_order(void **state)
+{
+    const char *root = *state;
+    size_t files = 0;
+    PQ_AUTO_FREE char *deep = pq_strdup("deep");
+    for (unsigned i = 0; i < 40; i++) { /* deeper than folders are held open */
+        PQ_AUTO_FREE char *name = pq_asprintf("%s/Dockerfile.%u", deep, i);
+        char *below = pq_asprintf("%s/%c", deep, i % 2 ? 'a' : 'z');
+        write_file(root, name, "FROM a\n");
+        free(deep);
+        deep = below;
+        files++;
+    }
+    for (unsigned i = 0; i < 400; i++) {
+        PQ_AUTO_FREE char *name =
+            pq_asprintf("f%u%s/%s%u", i % 7, i % 3 ? "" : "-x", i % 2 ? "g/Dockerfile." : "Dockerfile.", i);
+        write_file(root, name, i % 50 ? "FROM a\n" : "BROKEN\n");
+        files += i % 50 ? 1 : 0;
+    }
+    seen all = {0};
+    pq_scan_options options = {0};
+    pq_scan_sink sink = {.prepare = count_images, .take = take_in_order, .context = &all};
+    PQ_AUTO_ERRORS errs = {0};
+    pq_scan_path_to(root, &options, &sink, &errs);
+    free(all.last);
+    assert_int_equal(all.files, files);
+    assert_int_equal(all.images, files);
+    assert_int_equal(errs.count, 8);
+    for (size_t i = 1; i < errs.count; i++)
+        assert_true(strcmp(errs.at[i - 1].where, errs.at[i].where) < 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -147,6 +227,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_tree_in_order_without_what_is_skipped, pq_folder_make, pq_folder_remove),
         cmocka_unit_test_setup_teardown(the_root_may_be_a_work_tree, pq_folder_make, pq_folder_remove),
         cmocka_unit_test_setup_teardown(a_single_file_of_any_name, pq_folder_make, pq_folder_remove),
+        cmocka_unit_test_setup_teardown(an_included_file_of_the_tree_counts_once, pq_folder_make, pq_folder_remove),
+        cmocka_unit_test_setup_teardown(a_large_tree_comes_in_order, pq_folder_make, pq_folder_remove),
         cmocka_unit_test_setup_teardown(an_unreadable_folder_is_told, pq_folder_make, pq_folder_remove),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -298,6 +298,20 @@ static void hostile_aliases_end_at_once(void **state)
     refuse("a: *b\nb: &b 1\n", "f.yml:1:4", "no anchor");
 }
 
+/* As libyaml and go-yaml do, though YAML 1.2 wants them further right than the key (values from PyYAML). */
+static void flow_collections_may_be_indented_as_one_likes(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"a:\n  b: [\n    x,\n    y\n  ]\n  c: d\n", "a:\n  b: [\nx,\ny\n]\n  c: d\n"};
+    for (size_t i = 0; i < 2; i++) {
+        PQ_AUTO_YAML *yaml = parse(texts[i]);
+        pq_yaml_node a = pq_yaml_get(pq_yaml_root(yaml, 0), "a");
+        assert_int_equal(pq_yaml_size(a), 2);
+        assert_string_equal(pq_yaml_text(pq_yaml_at(pq_yaml_get(a, "b"), 1)), "y");
+        assert_string_equal(pq_yaml_text(pq_yaml_get(a, "c")), "d");
+    }
+}
+
 static void deep_nesting_is_refused(void **state)
 {
     (void)state;
@@ -403,6 +417,7 @@ int main(void)
         cmocka_unit_test(syntax_errors_have_a_place_and_no_text),
         cmocka_unit_test(duplicate_keys_are_all_told),
         cmocka_unit_test(hostile_aliases_end_at_once),
+        cmocka_unit_test(flow_collections_may_be_indented_as_one_likes),
         cmocka_unit_test(deep_nesting_is_refused),
         cmocka_unit_test(many_keys_are_quick),
         cmocka_unit_test(hostile_blanks_end_at_once),
