@@ -285,9 +285,25 @@ static bool make_plan(run *r)
                                .factory = r->factory,
                                .tag = r->revision.short_name,
                                .version = version,
-                               .platform = &r->platform,
-                               .engine_version = r->engine.version};
+                               .platform = &r->platform};
     return pq_plan_make(&r->tree, &options, &r->plan, &r->cli->errors);
+}
+
+/* What this engine cannot do stops the run before anything is asked of anybody. */
+static bool check_engine(run *r)
+{
+    PQ_AUTO_ERROR err = {0};
+    PQ_AUTO_FREE char *version = NULL;
+    bool knows = true;
+    const pq_dockerfile *file = r->with_engine ? pq_plan_heredoc(&r->plan) : NULL;
+    if (!file)
+        return true;
+    if (!pq_engine_is_at_least(&r->engine, 1, 33, &version, &knows, &err))
+        return fail(r, &err);
+    PQ_AUTO_FREE char *where = pq_asprintf("%s:%u", file->file, file->heredoc_line);
+    return knows || pq_errors_add(&r->cli->errors, PQ_EFAILED, where,
+                                  "use && in RUN and files in COPY, or buildah 1.33 or newer",
+                                  "buildah %s does not know heredocs", version);
 }
 
 static void add_uses(run *r, const pq_plan_use *uses, size_t count)
@@ -590,7 +606,8 @@ static void run_build(run *r)
         pq_cli_fail(r->cli, &err);
         return;
     }
-    if (!pq_session_open_secrets(&r->session, r->cli) || !open_tuf(r) || !make_plan(r) || !connect(r))
+    if (!pq_session_open_secrets(&r->session, r->cli) || !open_tuf(r) || !make_plan(r) || !check_engine(r) ||
+        !connect(r))
         return;
     if (!rehearse(r) || !preflight(r) || !ask_hub(r))
         return;

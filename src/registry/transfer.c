@@ -105,8 +105,8 @@ bool pq_registry_pull_manifest(pq_registry *registry, const pq_repository *repos
     return true;
 }
 
-bool pq_registry_resolve(pq_registry *registry, const pq_repository *repository, const char *reference,
-                         pq_remote_manifest *out, pq_error *err)
+bool pq_registry_find(pq_registry *registry, const pq_repository *repository, const char *reference, char **digest,
+                      pq_error *err)
 {
     PQ_AUTO_FREE char *where = where_of(repository);
     PQ_AUTO_FREE char *path = pq_asprintf("manifests/%s", reference);
@@ -115,17 +115,24 @@ bool pq_registry_resolve(pq_registry *registry, const pq_repository *repository,
     pq_registry_call call = call_of(repository, "HEAD", path, where);
     call.headers = &headers;
     PQ_AUTO_ANSWER answer = {0};
+    *digest = NULL;
     if (!pq_registry_do(registry, &call, &answer, err))
         return false;
-    PQ_AUTO_FREE char *digest = NULL;
-    if (!pq_registry_head_digest(&answer, reference, where, &digest, err))
+    if (answer.status == 404)
+        return true;
+    if (!pq_registry_head_digest(&answer, reference, where, digest, err))
         return false;
-    if (!digest)
-        return pq_registry_pull_manifest(registry, repository, reference, out, err);
-    const char *type = pq_http_header(&answer, "Content-Type");
-    pq_remote_manifest_clear(out);
-    out->digest = pq_steal(digest);
-    out->media_type = type ? pq_strndup(type, strcspn(type, "; ")) : NULL;
+    if (*digest)
+        return true;
+    /* No digest, or a refusal whose reason is in the body that a HEAD has not. */
+    PQ_AUTO_REMOTE_MANIFEST manifest = {0};
+    if (pq_registry_pull_manifest(registry, repository, reference, &manifest, err)) {
+        *digest = pq_steal(manifest.digest);
+        return true;
+    }
+    if (err->code != PQ_ENOTFOUND)
+        return false;
+    pq_error_clear(err);
     return true;
 }
 
@@ -213,38 +220,26 @@ bool pq_registry_push_blob(pq_registry *registry, const pq_repository *repositor
 }
 
 bool pq_registry_push_manifest(pq_registry *registry, const pq_repository *repository, const char *reference,
-                               const char *media_type, const void *bytes, size_t length, bool *uploaded, pq_error *err)
+                               const char *media_type, const void *bytes, size_t length, pq_error *err)
 {
     PQ_AUTO_FREE char *where = where_of(repository);
     PQ_AUTO_FREE char *digest = pq_sha256_digest(bytes, length);
     PQ_AUTO_FREE char *path = pq_asprintf("manifests/%s", reference);
-    *uploaded = false;
-    PQ_AUTO_STRINGS accept = {0};
-    pq_strings_add(&accept, pq_accept_manifests);
-    pq_registry_call head = call_of(repository, "HEAD", path, where);
-    head.headers = &accept;
-    PQ_AUTO_ANSWER before = {0};
-    if (!ask(registry, &head, 200, 404, &before, err))
-        return false;
-    if (before.status == 200 && pq_streq(pq_http_header(&before, "Docker-Content-Digest"), digest))
-        return true;
-
     PQ_AUTO_STRINGS headers = {0};
     pq_strings_take(&headers, pq_asprintf("Content-Type: %s", media_type));
-    pq_registry_call put = call_of(repository, "PUT", path, where);
-    put.push = true;
-    put.headers = &headers;
-    put.body = bytes;
-    put.body_length = length;
-    put.repeatable = true;
+    pq_registry_call call = call_of(repository, "PUT", path, where);
+    call.push = true;
+    call.headers = &headers;
+    call.body = bytes;
+    call.body_length = length;
+    call.repeatable = true;
     PQ_AUTO_ANSWER answer = {0};
-    if (!ask(registry, &put, 201, 200, &answer, err))
+    if (!ask(registry, &call, 201, 200, &answer, err))
         return false;
     const char *stored = pq_http_header(&answer, "Docker-Content-Digest");
     if (stored && is_digest(stored) && strcmp(stored, digest) != 0)
         return pq_fail(err, PQ_EUNTRUSTED, where, NULL, "the registry stored the manifest as %s, but it is %s", stored,
                        digest);
-    *uploaded = true;
     return true;
 }
 

@@ -32,9 +32,10 @@ bool pq_registry_head_digest(const pq_http_answer *answer, const char *reference
 
 /* Logs in: GET /v2/ and, where the registry wants it, a token. True also for an open registry. */
 bool pq_registry_login(pq_registry *registry, const char *host, pq_error *err) PQ_MUST_USE;
-/* What a tag or digest stands for, by HEAD; by GET where the registry names no digest. */
-bool pq_registry_resolve(pq_registry *registry, const pq_repository *repository, const char *reference,
-                         pq_remote_manifest *out, pq_error *err) PQ_MUST_USE;
+/* Whether a tag or digest is there, and what it stands for; `*digest` is NULL, with true returned, when it is not. One
+ * request in most cases. Owned. */
+bool pq_registry_find(pq_registry *registry, const pq_repository *repository, const char *reference, char **digest,
+                      pq_error *err) PQ_MUST_USE;
 /* The manifest itself, proved: against `reference` when it is a digest, else against the registry's own word. */
 bool pq_registry_pull_manifest(pq_registry *registry, const pq_repository *repository, const char *reference,
                                pq_remote_manifest *out, pq_error *err) PQ_MUST_USE;
@@ -47,9 +48,8 @@ bool pq_registry_pull_blob(pq_registry *registry, const pq_repository *repositor
 /* Uploads a blob unless it is there; `uploaded` says which. */
 bool pq_registry_push_blob(pq_registry *registry, const pq_repository *repository, const char *digest,
                            const void *bytes, size_t length, bool *uploaded, pq_error *err) PQ_MUST_USE;
-/* Uploads a manifest under a tag or its digest, unless that already stands for the same digest. */
+/* Uploads a manifest under a tag or its digest. */
 bool pq_registry_push_manifest(pq_registry *registry, const pq_repository *repository, const char *reference,
-                               const char *media_type, const void *bytes, size_t length, bool *uploaded,
-                               pq_error *err) PQ_MUST_USE;
+                               const char *media_type, const void *bytes, size_t length, pq_error *err) PQ_MUST_USE;
 /* Tries the right to push by starting an upload and cancelling it: nothing stays behind. */
 bool pq_registry_try_push(pq_registry *registry, const pq_repository *repository, pq_error *err) PQ_MUST_USE;

@@ -101,16 +101,10 @@ static bool prepare_image(const pq_build_options *options, pq_build *build, size
         return false;
     PQ_AUTO_FREE char *where = pq_asprintf("%s/%s:%s", options->hub_host, built->repository, built->tag);
     pq_repository repository = {.host = options->hub_host, .name = built->repository, .where = where};
-    PQ_AUTO_REMOTE_MANIFEST manifest = {0};
-    if (pq_registry_resolve(options->hub, &repository, built->tag, &manifest, err)) {
-        built->digest = pq_steal(manifest.digest);
-        built->was_there = true;
-        return true;
-    }
-    if (err->code != PQ_ENOTFOUND)
+    if (!pq_registry_find(options->hub, &repository, built->tag, &built->digest, err))
         return false;
-    pq_error_clear(err);
-    build->missing++;
+    built->was_there = built->digest != NULL;
+    build->missing += !built->was_there;
     return true;
 }
 
@@ -272,18 +266,15 @@ bool pq_build_tag_latest(const pq_build_options *options, const pq_build *build,
     for (size_t i = 0; i < build->count; i++) {
         const pq_built_image *built = &build->images[i];
         pq_repository repository = {.host = options->hub_host, .name = built->repository};
-        PQ_AUTO_REMOTE_MANIFEST latest = {0}, ours = {0};
-        if (pq_registry_resolve(options->hub, &repository, "latest", &latest, err)) {
-            if (strcmp(latest.digest, built->digest) == 0)
-                continue;
-        } else if (err->code != PQ_ENOTFOUND) {
+        PQ_AUTO_REMOTE_MANIFEST ours = {0};
+        PQ_AUTO_FREE char *latest = NULL;
+        if (!pq_registry_find(options->hub, &repository, "latest", &latest, err))
             return false;
-        }
-        pq_error_clear(err);
-        bool uploaded = false;
+        if (pq_streq(latest, built->digest))
+            continue;
         if (!pq_registry_pull_manifest(options->hub, &repository, built->digest, &ours, err) ||
             !pq_registry_push_manifest(options->hub, &repository, "latest", ours.media_type, pq_buf_text(&ours.bytes),
-                                       ours.bytes.length, &uploaded, err))
+                                       ours.bytes.length, err))
             return false;
     }
     return true;

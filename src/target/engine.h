@@ -6,7 +6,6 @@
 
 typedef struct pq_engine {
     char *program; /* absolute */
-    char *version; /* "1.28.2" */
 } pq_engine;
 
 #define PQ_AUTO_ENGINE PQ_CLEANUP(pq_engine_clear) pq_engine
@@ -29,6 +28,10 @@ typedef struct pq_engine_build {
 
 /* PQ_ENOTFOUND with what to install when there is none. */
 bool pq_engine_find(pq_engine *out, pq_error *err) PQ_MUST_USE;
+/* Whether the engine is of that version or newer; asks it, which takes as long as starting it. `version` is what it
+ * says, "1.28.2". Owned. */
+bool pq_engine_is_at_least(const pq_engine *engine, unsigned major, unsigned minor, char **version, bool *out,
+                           pq_error *err) PQ_MUST_USE;
 void pq_engine_clear(pq_engine *engine);
 /* PQ_EBUILD when the build fails; the log stays, and its last lines are shown. */
 bool pq_engine_run(const pq_engine *engine, const pq_engine_build *build, pq_helper_server *credentials,

@@ -15,7 +15,6 @@ enum { TAIL_LINES = 12 };
 void pq_engine_clear(pq_engine *engine)
 {
     free(engine->program);
-    free(engine->version);
     *engine = (pq_engine){0};
 }
 
@@ -24,8 +23,14 @@ bool pq_engine_find(pq_engine *out, pq_error *err)
     out->program = pq_process_find("buildah");
     if (!out->program)
         return pq_fail(err, PQ_ENOTFOUND, NULL, "apt-get install buildah", "building images needs buildah");
+    return true;
+}
+
+bool pq_engine_is_at_least(const pq_engine *engine, unsigned major, unsigned minor, char **version, bool *out,
+                           pq_error *err)
+{
     PQ_AUTO_STRINGS argv = {0}, environment = {0};
-    pq_strings_add(&argv, out->program);
+    pq_strings_add(&argv, engine->program);
     pq_strings_add(&argv, "--version");
     pq_process_environment(&environment);
     PQ_AUTO_BUF answer = PQ_BUF(PQ_MAX_MESSAGE);
@@ -37,9 +42,12 @@ bool pq_engine_find(pq_engine *out, pq_error *err)
     static const char start[] = "buildah version ";
     const char *at = strstr(pq_buf_text(&answer), start);
     if (status != 0 || !at)
-        return pq_fail(err, PQ_ESYSTEM, out->program, NULL, "does not tell its version");
+        return pq_fail(err, PQ_ESYSTEM, engine->program, NULL, "does not tell its version");
     at += sizeof start - 1;
-    out->version = pq_strndup(at, strcspn(at, " \n"));
+    *version = pq_strndup(at, strcspn(at, " \n"));
+    unsigned have_major = 0, have_minor = 0;
+    *out = sscanf(*version, "%u.%u", &have_major, &have_minor) == 2 &&
+           (have_major > major || (have_major == major && have_minor >= minor));
     return true;
 }
 

@@ -1,6 +1,5 @@
 #include "target/plan.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/limits.h"
@@ -66,22 +65,8 @@ static bool read_file(const pq_tree *tree, const char *path, pq_buf *out, pq_err
     return false;
 }
 
-/* "1.28.2" is at least major.minor? */
-static bool version_at_least(const char *version, unsigned major, unsigned minor)
+static void check_stages(const pq_plan_options *options, const pq_dockerfile *file, pq_errors *errors)
 {
-    unsigned have_major = 0, have_minor = 0;
-    if (sscanf(version, "%u.%u", &have_major, &have_minor) != 2)
-        return false;
-    return have_major > major || (have_major == major && have_minor >= minor);
-}
-
-static void check_engine(const pq_plan_options *options, const pq_dockerfile *file, pq_errors *errors)
-{
-    if (options->engine_version && file->heredoc_line && !version_at_least(options->engine_version, 1, 33)) {
-        PQ_AUTO_FREE char *where = pq_asprintf("%s:%u", file->file, file->heredoc_line);
-        (void)pq_errors_add(errors, PQ_EFAILED, where, "use && in RUN and files in COPY, or buildah 1.33 or newer",
-                            "buildah %s does not know heredocs", options->engine_version);
-    }
     for (size_t i = 0; i < file->stage_count; i++) {
         const pq_stage *stage = &file->stages[i];
         PQ_AUTO_PLATFORM wanted = {0};
@@ -129,7 +114,7 @@ static void scan_image(const pq_tree *tree, const pq_plan_options *options, pq_p
         .build_args = &arguments, .target_platform = options->platform, .build_platform = options->platform};
     pq_dockerfile_scan(image->folder->dockerfile, pq_buf_text(&bytes), bytes.length, &how, &image->scan);
     for (size_t i = 0; i < image->scan.dockerfile_count; i++) {
-        check_engine(options, &image->scan.dockerfiles[i], errors);
+        check_stages(options, &image->scan.dockerfiles[i], errors);
         check_names(&image->scan, &image->scan.dockerfiles[i], errors);
     }
     take_problems(&image->scan, errors);
@@ -278,4 +263,13 @@ bool pq_plan_make(const pq_tree *tree, const pq_plan_options *options, pq_plan *
     }
     order_images(out, errors);
     return errors->count == before;
+}
+
+const pq_dockerfile *pq_plan_heredoc(const pq_plan *plan)
+{
+    for (size_t i = 0; i < plan->image_count; i++)
+        for (size_t j = 0; j < plan->images[i].scan.dockerfile_count; j++)
+            if (plan->images[i].scan.dockerfiles[j].heredoc_line)
+                return &plan->images[i].scan.dockerfiles[j];
+    return NULL;
 }

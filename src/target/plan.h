@@ -44,7 +44,6 @@ typedef struct pq_plan_options {
     const char *tag;     /* TAG: the short git revision */
     const char *version; /* H_BUILD */
     const pq_platform *platform;
-    const char *engine_version; /* of buildah; NULL when nothing will be built */
 } pq_plan_options;
 
 #define PQ_AUTO_PLAN PQ_CLEANUP(pq_plan_clear) pq_plan
@@ -52,4 +51,6 @@ typedef struct pq_plan_options {
 /* Reads the tree. All problems go to `errors`: what does not parse, what cannot be resolved (PQ_EFAILED), circles, what
  * the engine or this machine cannot do. True when there were none. */
 bool pq_plan_make(const pq_tree *tree, const pq_plan_options *options, pq_plan *out, pq_errors *errors);
+/* The first Dockerfile with a heredoc, which buildah knows from 1.33 on; NULL when there is none. Borrowed. */
+const pq_dockerfile *pq_plan_heredoc(const pq_plan *plan);
 void pq_plan_clear(pq_plan *plan);

@@ -137,14 +137,13 @@ static bool push_app(const pq_build_options *options, const char *label, pq_publ
     PQ_AUTO_FREE char *name = pq_asprintf("%s/%s", options->factory, app->name);
     pq_repository repository = {.host = options->hub_host, .name = name};
     const pq_app *artifact = &app->artifact;
-    PQ_AUTO_REMOTE_MANIFEST there = {0};
-    if (pq_registry_resolve(options->hub, &repository, artifact->manifest.digest, &there, err)) {
+    PQ_AUTO_FREE char *there = NULL;
+    if (!pq_registry_find(options->hub, &repository, artifact->manifest.digest, &there, err))
+        return false;
+    if (there) {
         pq_detail("%s: the hub has it", app->uri);
         return true;
     }
-    if (err->code != PQ_ENOTFOUND)
-        return false;
-    pq_error_clear(err);
     pq_note("publishing %s/%s", options->hub_host, name);
     const pq_app_blob *blobs[] = {&artifact->config, &artifact->bundle, &artifact->index, &artifact->layers_meta};
     for (size_t i = 0; i < sizeof blobs / sizeof *blobs; i++) {
@@ -154,9 +153,9 @@ static bool push_app(const pq_build_options *options, const char *label, pq_publ
                                    blobs[i]->bytes.length, &uploaded, err))
             return false;
     }
-    return pq_registry_push_manifest(options->hub, &repository, label, artifact->manifest.media_type,
-                                     artifact->manifest.bytes.data, artifact->manifest.bytes.length, &app->uploaded,
-                                     err);
+    app->uploaded = pq_registry_push_manifest(options->hub, &repository, label, artifact->manifest.media_type,
+                                              artifact->manifest.bytes.data, artifact->manifest.bytes.length, err);
+    return app->uploaded;
 }
 
 bool pq_publication_push(const pq_build_options *options, const char *label, pq_publication *publication, pq_error *err)
