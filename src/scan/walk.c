@@ -70,7 +70,7 @@ static void look_at(const walker *in, const char *folder, const struct dirent64 
     list->has_git = list->has_git || strcmp(name, ".git") == 0;
     list->has_env = list->has_env || strcmp(name, ".env") == 0;
     bool by_name = pq_scan_kind_of(name) != PQ_SCAN_NOTHING;
-    mode_t type = DTTOIF(entry->d_type);
+    mode_t type = (mode_t)DTTOIF(entry->d_type);
     if (skipped_folder(name) || (!by_name && type && type != S_IFDIR))
         return;
     PQ_AUTO_FREE char *path = type == S_IFDIR || type == S_IFREG ? NULL : pq_path_join(folder, name);

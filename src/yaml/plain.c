@@ -30,6 +30,7 @@ typedef struct reader {
     uint32_t line;
     block blocks[PQ_MAX_YAML_DEPTH];
     size_t depth;
+    bool high;                    /* there are characters beyond ASCII */
     bool begun, marker;           /* the first key was seen; a `---` */
     bool pending;                 /* the last key of the innermost mapping has no value yet */
     size_t anchor, anchor_length; /* of the next item; length 0 for none */
@@ -43,7 +44,10 @@ static bool name_byte(char byte)
 
 static pq_yaml_mark mark_at(const reader *r, size_t at)
 {
-    return (pq_yaml_mark){(uint32_t)at, r->line, (uint32_t)(at - r->line_start)};
+    size_t column = at - r->line_start;
+    for (size_t i = r->line_start; r->high && i < at; i++)
+        column -= ((unsigned char)r->in[i] & 0xc0) == 0x80; /* in characters */
+    return (pq_yaml_mark){(uint32_t)at, r->line, (uint32_t)column};
 }
 
 static pq_yaml_item *new_item(reader *r, size_t start, size_t end)
@@ -133,7 +137,7 @@ static bool read_quoted(reader *r, size_t *at)
     char quote = r->in[*at];
     size_t start = *at + 1, end = start;
     while (end < r->line_end && r->in[end] != quote) {
-        if (r->in[end] & 0x80 || (quote == '"' && r->in[end] == '\\'))
+        if (quote == '"' && r->in[end] == '\\')
             return false;
         end++;
     }
@@ -203,14 +207,14 @@ static bool read_plain(reader *r, size_t start)
 {
     char first = r->in[start];
     bool option = first == '-' && start + 1 < r->line_end && name_byte(r->in[start + 1]);
-    if (!pq_ascii_alnum(first) && !strchr("_./$~(+=", first) && !option)
+    if (!pq_ascii_alnum(first) && !strchr("_./$~(+=", first) && !(first & 0x80) && !option)
         return false;
     size_t end = start, at = start;
     for (; at < r->line_end; at++) {
         char byte = r->in[at];
         if (byte == ' ')
             continue;
-        if (byte & 0x80 || (byte == ':' && (at + 1 == r->line_end || r->in[at + 1] == ' ')))
+        if (byte == ':' && (at + 1 == r->line_end || r->in[at + 1] == ' '))
             return false;
         if (byte == '#' && r->in[at - 1] == ' ')
             break;
@@ -240,7 +244,7 @@ static bool read_alias(reader *r, size_t star)
 static bool read_block_scalar(reader *r, size_t at)
 {
     bool folded = r->in[at] == '>', strip = at + 1 < r->line_end && r->in[at + 1] == '-';
-    if (!at_end(r, at + (strip ? 2 : 1)) || r->line_end == r->length)
+    if (!at_end(r, at + (strip ? 2 : 1)) || r->line_end == r->length || r->in[r->line_end] == '\r')
         return false;
     r->line++;
     size_t start = r->line_start = r->line_end + 1, indent = skip_line_indent(r, start) - start, lines = 0;
@@ -253,7 +257,7 @@ static bool read_block_scalar(reader *r, size_t at)
         size_t end = newline ? (size_t)(newline - r->in) : r->length, from = skip_line_indent(r, next);
         if (from == end || from - next < indent)
             break;
-        if (end - next > MAX_LINE || r->in[end - 1] == ' ' || (folded && from - next > indent) || !newline)
+        if (end - next > MAX_LINE || strchr(" \r", r->in[end - 1]) || (folded && from - next > indent) || !newline)
             return false;
         size_t length = end - next - indent;
         if (lines)
@@ -268,7 +272,7 @@ static bool read_block_scalar(reader *r, size_t at)
         after++;
     size_t after_indent = skip_line_indent(r, after) - after;
     size_t more = after + after_indent;
-    bool blank_line = after < r->length && (more == r->length || r->in[more] == '\n');
+    bool blank_line = after < r->length && (more == r->length || r->in[more] == '\n' || r->in[more] == '\r');
     if (!lines || blank_line || (after < r->length && after_indent >= indent))
         return false;
     if (!strip)
@@ -380,39 +384,53 @@ static bool read_line(reader *r, size_t at)
     }
 }
 
-/* NEL, LS, PS and the byte order mark mean something in some versions of YAML. */
+/* Not the byte order mark, nor what ends a line in some versions of YAML or cannot be seen. */
 static bool characters_are_plain(const char *text, size_t length)
 {
-    static const char *const special[] = {"\xc2\x85", "\xe2\x80\xa8", "\xe2\x80\xa9", "\xef\xbb\xbf"};
+    static const char *const special[] = {"\xe2\x80\xa8", "\xe2\x80\xa9", "\xef\xbb\xbf", "\xef\xbf\xbe",
+                                          "\xef\xbf\xbf"};
     for (size_t i = 0; i < sizeof special / sizeof *special; i++)
         if (memmem(text, length, special[i], strlen(special[i])))
+            return false;
+    for (size_t i = 0; i + 1 < length; i++)
+        if ((unsigned char)text[i] == 0xc2 && (unsigned char)text[i + 1] < 0xa0)
             return false;
     return pq_utf8_valid(text, length);
 }
 
-/* Line ends and what can be seen; characters beyond ASCII are let pass here, for comments. */
-static bool bytes_are_plain(const char *text, size_t length)
+/* Line ends of both kinds and what can be seen. */
+static bool bytes_are_plain(const char *text, size_t length, bool *out_high)
 {
-    bool high = false;
     for (size_t i = 0; i < length; i++) {
         unsigned char byte = (unsigned char)text[i];
-        if ((byte < ' ' && byte != '\n') || byte == 0x7f)
+        bool line_end = byte == '\n' || (byte == '\r' && i + 1 < length && text[i + 1] == '\n');
+        if ((byte < ' ' && !line_end) || byte == 0x7f)
             return false;
-        high = high || byte >= 0x80;
+        *out_high = *out_high || byte >= 0x80;
     }
-    return !high || characters_are_plain(text, length);
+    return !*out_high || characters_are_plain(text, length);
+}
+
+/* Where the next line begins. */
+static size_t end_of_line(const reader *r)
+{
+    return r->line_end + (r->line_end < r->length && r->in[r->line_end] == '\r' ? 2 : 1);
 }
 
 static bool read_all(reader *r)
 {
     size_t solid = 0; /* behind the last byte that is not blank */
-    for (size_t start = 0; start < r->length; start = r->line_end + 1, r->line++) {
+    for (size_t start = 0; start < r->length; r->line++) {
         const char *newline = memchr(r->in + start, '\n', r->length - start);
         r->line_start = start;
         r->line_end = newline ? (size_t)(newline - r->in) : r->length;
+        if (r->line_end > start && r->in[r->line_end - 1] == '\r')
+            r->line_end--;
         size_t at = skip_spaces(r, start);
-        if (at == r->line_end)
+        if (at == r->line_end) {
+            start = end_of_line(r);
             continue;
+        }
         if (r->line_end - start > MAX_LINE || at - solid > PQ_YAML_MAX_BLANKS)
             return false;
         if (r->in[at] != '#' && !read_line(r, at))
@@ -420,6 +438,7 @@ static bool read_all(reader *r)
         solid = r->line_end;
         while (r->in[solid - 1] == ' ')
             solid--;
+        start = end_of_line(r);
     }
     if (!r->begun || r->length - solid > PQ_YAML_MAX_BLANKS || (r->pending && !add_nothing(r)))
         return false;
@@ -437,11 +456,12 @@ static void reader_clear(reader *r)
 bool pq_yaml_parse_plain(const char *bytes, size_t length, pq_yaml **out)
 {
     *out = NULL;
-    if (length > PQ_YAML_MAX_INPUT || !bytes_are_plain(bytes, length))
+    bool high = false;
+    if (length > PQ_YAML_MAX_INPUT || !bytes_are_plain(bytes, length, &high))
         return false;
     PQ_AUTO_ERRORS ignored = {0};
     PQ_CLEANUP(reader_clear)
-    reader r = {.in = bytes, .length = length, .b = {.name = "", .errs = &ignored}};
+    reader r = {.in = bytes, .length = length, .high = high, .b = {.name = "", .errs = &ignored}};
     r.b.yaml = pq_alloc(1, sizeof *r.b.yaml);
     r.text = pq_yaml_reserve(r.b.yaml, length + 1, 1);
     memcpy(r.text, bytes, length);

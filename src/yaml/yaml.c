@@ -13,7 +13,7 @@ struct pq_yaml_block {
 
 void *pq_yaml_reserve(pq_yaml *yaml, size_t count, size_t size)
 {
-    const size_t align = sizeof(max_align_t), usual = 64u << 10;
+    const size_t align = sizeof(max_align_t), usual = 16u << 10;
     /* Callers count what stands in the input, which is small beside this. */
     if (size && count > (SIZE_MAX >> 2) / size)
         abort();

@@ -28,6 +28,8 @@ static void usual_files_are_taken(void **state)
         "a: |\n  b\n   c\nd: >-\n  e\n  f\n",
         "a: b\n# \xc3\xa9\n",
         "command: --a b\n",
+        "a: b\r\nc: 'd'\r\n\r\n",
+        "a: \xc3\xa9 # e\nb: [\"\xc3\xa9\"]\n",
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         if (!accepted(texts[i]))
@@ -58,7 +60,9 @@ static void all_else_is_left_to_the_other(void **state)
         "a: *b\n",
         "a: &b\n",
         "a:\tb\n",
-        "a: b\r\n",
+        "a: b\r",
+        "a: b\rc: d\n",
+        "a: |\r\n  b\r\n",
         "a: b\n---\nc: d\n",
         "a: b\n...\n",
         "%YAML 1.1\n---\na: b\n",
@@ -68,7 +72,8 @@ static void all_else_is_left_to_the_other(void **state)
         "a: >\n  b\n\n  c\n",
         "a:\n  b: c\n d: e\n",
         "a:\n  - b\n c: d\n",
-        "a: \xc3\xa9\n",
+        "\xc3\xa9: a\n",
+        "\xe2\x80\xa8: a\n",
         "a: b # \xc2\x85\n",
         "a: b # \xff\n",
         "\xef\xbb\xbf"
