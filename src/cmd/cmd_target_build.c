@@ -499,9 +499,13 @@ static bool sign(run *r)
                                   .release = &r->release,
                                   .now = pq_now()};
     pq_tuf_options tuf = {.targets_expire_after = r->session.config.targets_expire_after.text};
-    bool good =
-        pq_targets_make(pq_tuf_current(r->tuf), &options, &r->targets, &err) &&
-        (r->targets.count == 0 || pq_tuf_add_targets(r->tuf, &r->keys, r->targets.at, r->targets.count, &tuf, &err));
+    bool good = pq_targets_make(pq_tuf_current(r->tuf), &options, &r->targets, &err);
+    bool renew = good && r->targets.count == 0 &&
+                 pq_targets_want_renewal(pq_tuf_current(r->tuf), tuf.targets_expire_after, options.now);
+    if (renew)
+        pq_note("signing the metadata of %s anew, so that it does not expire", r->repo);
+    if (good && (r->targets.count > 0 || renew))
+        good = pq_tuf_add_targets(r->tuf, &r->keys, r->targets.at, r->targets.count, &tuf, &err);
     free(apps);
     return good || fail(r, &err);
 }

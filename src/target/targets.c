@@ -163,6 +163,18 @@ bool pq_targets_make(const pq_tuf_state *state, const pq_targets_options *option
     return true;
 }
 
+bool pq_targets_want_renewal(const pq_tuf_state *state, const char *expire_after, time_t now)
+{
+    time_t renewed;
+    if (!pq_time_add_period(now, expire_after ? expire_after : PQ_TUF_TARGETS_EXPIRE_AFTER, &renewed))
+        return false;
+    const pq_tuf_metadata *const signed_here[] = {&state->targets, &state->snapshot, &state->timestamp};
+    for (size_t i = 0; i < sizeof signed_here / sizeof *signed_here; i++)
+        if (signed_here[i]->expires - now < (renewed - now) / 2)
+            return true;
+    return false;
+}
+
 json_t *pq_new_targets_json(const pq_new_targets *list)
 {
     json_t *all = json_object();

@@ -245,6 +245,24 @@ def test_versions_tags_and_machines(own):
     assert own.build("--tag", "release", "--machine", "one").out.endswith("Target one-lmp-42  unchanged\n")
 
 
+def test_an_unchanged_build_renews_metadata_that_has_lost_half_of_its_life(own):
+    own.write(SMALL)
+    own.build()
+    def versions():
+        return sorted(p.name for p in (own.tuf / "metadata").glob("*.targets.json"))
+    before = versions()
+    assert own.build().out.endswith("unchanged\n") and versions() == before
+    # One year is left; of a life of ten that is less than half.
+    config = own.work / "factory-config.yml"
+    config.write_text(config.read_text() + "\ntuf:\n  targets_expire_after: 10Y\n")
+    renewed = own.build()
+    assert "signing the metadata of tuf anew, so that it does not expire" in renewed.err
+    assert renewed.out.endswith("unchanged\n")
+    assert versions() == [*before, f"{len(before) + 1}.targets.json"]
+    assert own.build().err.count("anew") == 0 and len(versions()) == len(before) + 1
+    own.verify()
+
+
 def test_the_answer_as_json(own):
     own.write({**SMALL, **IMAGE})
     first = own.build("--json").json()
