@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/signals.h"
 #include "base/text.h"
 
 bool pq_read_fd(int fd, const char *name, pq_buf *out, pq_error *err)
@@ -21,7 +22,7 @@ bool pq_read_fd(int fd, const char *name, pq_buf *out, pq_error *err)
         if (chunk == 0) {
             char byte;
             ssize_t got = read(fd, &byte, 1);
-            if (got < 0 && errno == EINTR)
+            if (got < 0 && errno == EINTR && !pq_interrupted())
                 continue;
             if (got == 0)
                 return true;
@@ -33,8 +34,10 @@ bool pq_read_fd(int fd, const char *name, pq_buf *out, pq_error *err)
         if (!place)
             return pq_fail(err, PQ_EINPUT, name, NULL, "is larger than %zu bytes", out->cap);
         ssize_t got = read(fd, place, chunk);
-        if (got < 0 && errno == EINTR)
+        if (got < 0 && errno == EINTR && !pq_interrupted())
             continue;
+        if (got < 0 && errno == EINTR)
+            return pq_fail(err, PQ_EINTERRUPTED, NULL, NULL, "interrupted");
         if (got < 0)
             return pq_fail_errno(err, name, "cannot read");
         pq_buf_commit(out, (size_t)got);

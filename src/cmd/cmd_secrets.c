@@ -1,5 +1,6 @@
 /* pratique secrets: the sealed store. */
 #include <string.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -15,6 +16,32 @@ static const pq_option update_options[] = {
     {0},
 };
 
+/* Typed on a terminal, a secret is not shown. */
+typedef struct quiet_terminal {
+    bool changed;
+    struct termios before;
+} quiet_terminal;
+
+static void quiet(quiet_terminal *terminal, const pq_secret_specs *specs)
+{
+    const char *name = NULL;
+    for (size_t i = 0; i < specs->count; i++)
+        if (specs->at[i].kind == PQ_SPEC_STDIN)
+            name = specs->at[i].name;
+    if (!name || tcgetattr(STDIN_FILENO, &terminal->before) != 0)
+        return; /* nothing to read, or no terminal */
+    struct termios silent = terminal->before;
+    silent.c_lflag &= (tcflag_t)~ECHO;
+    terminal->changed = tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent) == 0;
+    pq_note("%s: type the value, which is not shown, and end with Ctrl-D", name);
+}
+
+static void loud(quiet_terminal *terminal)
+{
+    if (terminal->changed)
+        (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &terminal->before);
+}
+
 static void secrets_update(pq_cli *cli, const pq_arguments *arguments)
 {
     PQ_AUTO_SECRET_SPECS specs = {0};
@@ -22,7 +49,13 @@ static void secrets_update(pq_cli *cli, const pq_arguments *arguments)
     pq_arguments_values(arguments, "for", &given);
     bool good = pq_secret_specs_parse(arguments->words, arguments->word_count, &specs, &cli->errors);
     good = pq_secret_hosts(&given, &hosts, &cli->errors) && good;
-    if (!good || !pq_secret_specs_load(&specs, STDIN_FILENO, &cli->errors))
+    if (!good)
+        return;
+    quiet_terminal terminal = {0};
+    quiet(&terminal, &specs);
+    good = pq_secret_specs_load(&specs, STDIN_FILENO, &cli->errors);
+    loud(&terminal);
+    if (!good)
         return;
     PQ_AUTO_ERROR err = {0};
     PQ_AUTO_STORE *store = NULL;

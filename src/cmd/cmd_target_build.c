@@ -152,6 +152,17 @@ static bool find_hub(run *r)
     return true;
 }
 
+/* What becomes part of a Target's name, of a file's and of a URL. */
+static bool check_name(run *r, const char *what, const char *name, size_t length)
+{
+    bool good = length > 0 && length <= 128 && pq_ascii_alnum(name[0]);
+    for (size_t i = 0; i < length && good; i++)
+        good = pq_ascii_alnum(name[i]) || strchr("._-", name[i]);
+    return good ||
+           pq_errors_add(&r->cli->errors, PQ_EUSAGE, NULL, "letters, digits, `.`, `_` and `-`, a letter or digit first",
+                         "%.*s cannot be the name of a %s", (int)length, name, what);
+}
+
 static bool find_machines(run *r)
 {
     pq_arguments_values(r->arguments, "machine", &r->machines);
@@ -162,6 +173,7 @@ static bool find_machines(run *r)
     bool good = true;
     for (size_t i = 0; i < r->machines.count; i++) {
         const char *colon = strchr(r->machines.at[i], ':');
+        good = check_name(r, "machine", r->machines.at[i], strcspn(r->machines.at[i], ":")) && good;
         PQ_AUTO_PLATFORM wanted = {0};
         PQ_AUTO_ERROR err = {0};
         if (colon && (!pq_platform_parse(colon + 1, &wanted, &err) || pq_platform_fit(&wanted, &r->platform) == 0)) {
@@ -171,6 +183,16 @@ static bool find_machines(run *r)
         }
     }
     return good;
+}
+
+/* A branch may have slashes: a tag may too, for it is no file's name. */
+static bool check_tag(run *r)
+{
+    bool good = *r->tag && strlen(r->tag) <= 128;
+    for (const char *at = r->tag; *at && good; at++)
+        good = pq_ascii_alnum(*at) || strchr("._-/+", *at);
+    return good || pq_errors_add(&r->cli->errors, PQ_EUSAGE, NULL, "letters, digits, `.`, `_`, `-`, `+` and `/`",
+                                 "%s cannot be a tag", *r->tag ? r->tag : "an empty text");
 }
 
 static bool check_platforms(run *r)
@@ -215,6 +237,8 @@ static bool prepare(run *r)
     pq_platform_of_this_machine(&r->platform);
     if (!pq_session_read_config(&r->session, cli, &scanned, false))
         return false;
+    if (!r->session.config_path)
+        pq_note("no factory-config.yml was found from here up to the git root; --config names one");
     bool good = find_hub(r);
     good = find_machines(r) && good;
     good = read_version(r) && good;
@@ -234,6 +258,8 @@ static bool prepare(run *r)
         r->tag = r->revision.branch;
     if (!r->tag && r->revision.commit)
         good = usage(r, "give --tag TAG", "HEAD is on no branch, so the Target's tag is not known");
+    else if (r->tag)
+        good = check_tag(r) && good;
     return good && check_platforms(r);
 }
 

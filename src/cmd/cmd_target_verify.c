@@ -47,7 +47,7 @@ static void report(pq_cli *cli, const pq_proof *proof)
     pq_time_text(proof->expires, expires);
     bool good = cli->errors.count == 0;
     if (good)
-        pq_print(cli, "proved: %zu Target%s, %zu app%s, %zu image%s; root version %llu, valid until %s\n",
+        pq_print(cli, "proved: %zu Target%s, %zu app%s, %zu image%s; root version %llu, metadata valid until %s\n",
                  proof->targets.count, proof->targets.count == 1 ? "" : "s", proof->apps.count,
                  proof->apps.count == 1 ? "" : "s", proof->images.count, proof->images.count == 1 ? "" : "s",
                  (unsigned long long)proof->root_version, expires);

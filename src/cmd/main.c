@@ -74,6 +74,19 @@ static bool apply_globals(pq_cli *cli, const pq_arguments *given)
     return true;
 }
 
+/* `pratique secrets --help`: the commands of that group. False when there is no such group. */
+static bool show_group(pq_cli *cli, const char *group)
+{
+    size_t length = strlen(group), found = 0;
+    for (size_t i = 0; i < COMMANDS; i++)
+        if (strncmp(commands[i]->name, group, length) == 0 && commands[i]->name[length] == ' ') {
+            cli->json = false;
+            pq_print(cli, "%-18s%s\n", commands[i]->name, commands[i]->summary);
+            found++;
+        }
+    return found > 0;
+}
+
 static void show_help(pq_cli *cli, int count, char **argv)
 {
     for (size_t i = 0; count > 0 && i < COMMANDS; i++)
@@ -90,6 +103,9 @@ static void show_help(pq_cli *cli, int count, char **argv)
 static void dispatch(pq_cli *cli, int count, char **argv, pq_arguments *global, pq_arguments *own)
 {
     int used = 0;
+    char version[] = "version";
+    if (count == 1 && strcmp(argv[0], "--version") == 0)
+        argv[0] = version; /* what every other program takes */
     if (!pq_arguments_parse(NULL, count, argv, &used, global, &cli->errors) || !apply_globals(cli, global))
         return;
     argv += used;
@@ -128,6 +144,8 @@ static void dispatch(pq_cli *cli, int count, char **argv, pq_arguments *global, 
     }
     for (int i = 1; i < count; i++)
         cli->json = cli->json || strcmp(argv[i], "--json") == 0;
+    if (count > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) && show_group(cli, argv[0]))
+        return;
     unknown_command(cli, count, argv);
 }
 

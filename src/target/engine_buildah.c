@@ -217,6 +217,7 @@ bool pq_engine_run(const pq_engine *engine, const pq_engine_build *build, pq_hel
     pq_strings_add(&argv, engine->program);
     pq_strings_add(&argv, "bud");
     pq_strings_add(&argv, "--layers");
+    pq_strings_add(&argv, "--force-rm"); /* no working container stays behind a build that fails */
     pq_strings_add(&argv, "--authfile");
     pq_strings_add(&argv, pq_helper_server_authfile(credentials));
     pq_strings_add(&argv, "--platform");

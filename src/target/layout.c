@@ -302,6 +302,17 @@ static void read_folder(const pq_tree *tree, const char *architecture, const cha
         (void)pq_errors_add(errors, PQ_EINPUT, where, "rename it to docker-compose.yml",
                             "a Compose App is described by docker-compose.yml");
     }
+    static const struct {
+        const char *name;
+        bool compose;
+    } near[] = {{"compose.yml", true}, {"compose.yaml", true}, {"dockerfile", false}, {"Containerfile", false}};
+    for (size_t i = 0; i < sizeof near / sizeof *near; i++) {
+        if ((near[i].compose ? folder.app : folder.image) || !has_file(tree, name, near[i].name))
+            continue;
+        PQ_AUTO_FREE char *where = pq_path_join(name, near[i].name);
+        PQ_AUTO_FREE char *hint = pq_asprintf("rename it to %s", near[i].compose ? "docker-compose.yml" : "Dockerfile");
+        pq_warn(where, hint, "this file is not used, and the folder is no %s", near[i].compose ? "app" : "image");
+    }
     if (has_file(tree, name, ".ci-search-subdirs")) {
         PQ_AUTO_FREE char *where = pq_path_join(name, ".ci-search-subdirs");
         pq_warn(where, "move those folders to the first level", "images in folders below are not built");

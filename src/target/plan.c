@@ -174,6 +174,23 @@ static void check_skipped(const pq_plan *plan, const pq_plan_options *options, c
     }
 }
 
+/* An image of our own hub and factory that no folder builds is taken as it lies there: it may be an old one. */
+static void warn_of_strays(const pq_plan *plan, const pq_plan_options *options, const pq_plan_use *uses, size_t count)
+{
+    size_t length = options->factory ? strlen(options->factory) : 0;
+    for (size_t i = 0; i < count; i++) {
+        const pq_reference *reference = &uses[i].use->reference;
+        if (uses[i].built_here != PQ_PLAN_ELSEWHERE || reference->digest || !options->hub_host ||
+            strcmp(reference->domain, options->hub_host) != 0 ||
+            strncmp(reference->path, options->factory, length) != 0 || reference->path[length] != '/' ||
+            pq_layout_image(&plan->layout, reference->path + length + 1))
+            continue;
+        PQ_AUTO_FREE char *where = pq_asprintf("%s:%u", uses[i].use->file, uses[i].use->line);
+        pq_warn(where, NULL, "%s is taken from the hub as it is: no folder here builds it",
+                reference->path + length + 1);
+    }
+}
+
 typedef struct walk {
     const pq_plan *plan;
     char *state; /* 0 not seen, 1 on the way, 2 done */
@@ -261,6 +278,10 @@ bool pq_plan_make(const pq_tree *tree, const pq_plan_options *options, pq_plan *
         app->uses = make_uses(out, options, &app->scan, true, &app->use_count);
         check_skipped(out, options, &app->scan, errors);
     }
+    for (size_t i = 0; i < out->image_count; i++)
+        warn_of_strays(out, options, out->images[i].uses, out->images[i].use_count);
+    for (size_t i = 0; i < out->app_count; i++)
+        warn_of_strays(out, options, out->apps[i].uses, out->apps[i].use_count);
     order_images(out, errors);
     return errors->count == before;
 }

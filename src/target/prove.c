@@ -44,7 +44,9 @@ static bool read_entry(struct archive *archive, const char *name, const char *wh
 
 static const char *plain_path(const char *path)
 {
-    while (path && pq_starts_with(path, "./"))
+    if (!path)
+        return NULL;
+    while (pq_starts_with(path, "./"))
         for (path += 2; *path == '/';)
             path++;
     return path;

@@ -38,8 +38,8 @@ bool pq_targets_check_version(const pq_tuf_state *state, uint64_t version, pq_er
 /* Makes a Target for each machine, from its newest OSTREE Target of that tag where there is one. */
 bool pq_targets_make(const pq_tuf_state *state, const pq_targets_options *options, pq_new_targets *out,
                      pq_error *err) PQ_MUST_USE;
-/* Whether metadata should be signed anew although no Target is added: when less than half of the life that signing would
- * give it (`expire_after`, a period; NULL for the default) is left. */
+/* Whether metadata should be signed anew although no Target is added: when less than half of the life that signing
+ * would give it (`expire_after`, a period; NULL for the default) is left. */
 bool pq_targets_want_renewal(const pq_tuf_state *state, const char *expire_after, time_t now);
 /* A Target as targets-created.json shows it: {NAME: {hashes, length, custom}}. New reference. */
 json_t *pq_new_targets_json(const pq_new_targets *list);

@@ -82,7 +82,7 @@ static bool open_key(pq_tuf_keys *keys, pq_tuf_role role, const pq_secret *passp
     PQ_AUTO_FREE char *bound = binding(role);
     PQ_AUTO_SECRET *seed = NULL;
     if (!pq_path_exists(path))
-        return pq_fail(err, PQ_EINPUT, path, "`pratique tuf init` makes the keys, --keys says where they are",
+        return pq_fail(err, PQ_EINPUT, path, "restore it from your copy, or name its folder with --keys",
                        "the %s key is missing", pq_tuf_role_name(role));
     if (!pq_read_file(path, &sealed, err))
         return false;

@@ -126,7 +126,7 @@ def flipped(content, at=-1):
 
 def test_signed_anew_by_others_it_is_proved(forged):
     assert matches(forged.write().verify().out,
-                   "proved: 1 Target, 1 app, 1 image; root version 1, valid until <time>\n")
+                   "proved: 1 Target, 1 app, 1 image; root version 1, metadata valid until <time>\n")
 
 
 # Signatures and thresholds.

@@ -330,7 +330,7 @@ def test_target_verify(first, initialised):
     result = initialised.run("target", "verify", first.tuf, "--root", initialised.root)
     # api, worker, redis, broker, nginx; the app by digest has the same nginx as telemetry.
     assert matches(result.out,
-                   "proved: 1 Target, 3 apps, 5 images; root version 1, valid until <time>\n")
+                   "proved: 1 Target, 3 apps, 5 images; root version 1, metadata valid until <time>\n")
 
 
 def test_targets_created(first):
@@ -503,7 +503,7 @@ def test_a_change_rebuilds_what_is_made_from_it_and_nothing_else(first, third):
 
 def test_both_targets_are_proved(third, initialised):
     result = initialised.verify()
-    assert matches(result.out, "proved: 2 Targets, 4 apps, 6 images; root version 1, valid until <time>\n")
+    assert matches(result.out, "proved: 2 Targets, 4 apps, 6 images; root version 1, metadata valid until <time>\n")
 
 
 def test_images_are_tagged_by_their_inputs_and_latest(third, initialised):

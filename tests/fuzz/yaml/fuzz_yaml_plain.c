@@ -41,7 +41,7 @@ static void compare(const pq_yaml_item *a, const pq_yaml_item *b)
     must(a->count == b->count && a->sorted_count == b->sorted_count, "count", a, b);
     must(a->weight == b->weight && a->height == b->height, "weight", a, b);
     must(!a->target == !b->target, "target", a, b);
-    if (a->target) { /* compared where it stands */
+    if (a->target && b->target) { /* compared where it stands */
         must(a->target->kind == b->target->kind && same_place(a->target, b->target), "target", a, b);
         return;
     }

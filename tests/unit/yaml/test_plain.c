@@ -76,8 +76,7 @@ static void all_else_is_left_to_the_other(void **state)
         "\xe2\x80\xa8: a\n",
         "a: b # \xc2\x85\n",
         "a: b # \xff\n",
-        "\xef\xbb\xbf"
-        "a: b\n",
+        "\xef\xbb\xbf\x61: b\n",
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         if (accepted(texts[i]))
