@@ -24,6 +24,9 @@ void pq_remote_manifest_clear(pq_remote_manifest *manifest);
  * that is a digest, else against what the registry claims. Owned. */
 bool pq_registry_prove_manifest(const pq_http_answer *answer, const char *reference, const char *where, char **digest,
                                 pq_error *err) PQ_MUST_USE;
+/* Holds a whole blob against the digest that it was asked for by. */
+bool pq_registry_prove_blob(const pq_http_answer *answer, const char *digest, const char *where,
+                            pq_error *err) PQ_MUST_USE;
 /* The digest that an answer to a HEAD names, held against `reference` when that is a digest. `*digest` is NULL, with
  * true returned, when the answer is no success or names none: a GET has a body to give a reason in, or to compute a
  * digest from. Owned. */

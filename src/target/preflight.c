@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/signals.h"
 #include "oci/manifest.h"
+#include "registry/token.h"
 #include "registry/transfer.h"
 
 const char *pq_image_status_name(pq_image_status status)
@@ -256,6 +257,10 @@ static void on_config(void *context, pq_http_answer *answer, pq_error *err)
     question *q = context;
     if (!usable(q, answer, err))
         return;
+    if (!pq_registry_prove_blob(answer, strrchr(q->path, '/') + 1, q->image->pull, err)) {
+        image_done(q->run, q->image, err);
+        return;
+    }
     add_config_platform(q->image, &answer->body);
     if (q->image->platforms.count && !fits_any(q->run, q->image))
         (void)wrong_platform(q->run, q->image, err);
@@ -290,7 +295,8 @@ static void on_manifest(void *context, pq_http_answer *answer, pq_error *err)
         return;
     PQ_AUTO_FREE char *digest = NULL;
     PQ_AUTO_MANIFEST manifest = {0};
-    if (!pq_registry_prove_manifest(answer, strrchr(q->path, '/') + 1, image->pull, &digest, err)) {
+    if (!pq_registry_no_web_page(answer, image->pull, err) ||
+        !pq_registry_prove_manifest(answer, strrchr(q->path, '/') + 1, image->pull, &digest, err)) {
         image_done(q->run, image, err);
         return;
     }
@@ -356,7 +362,8 @@ static void start_images_of(run *r, const pq_checked_registry *registry)
         if (registry->ok) {
             start_image(r, image);
         } else {
-            image->status = status_of(&registry->error);
+            /* Whose login failed for another reason than a refusal was not denied this image. */
+            image->status = registry->error.code == PQ_EDENIED ? PQ_IMAGE_DENIED : PQ_IMAGE_UNREACHABLE;
             r->done++;
         }
     }
@@ -368,7 +375,7 @@ static void on_login(void *context, pq_http_answer *answer, pq_error *err)
     pq_checked_registry *registry = q->registry;
     if (err->code == PQ_OK && answer->status != 200)
         (void)pq_registry_refused(q->run->options->registry, &q->call, answer, err);
-    registry->ok = err->code == PQ_OK;
+    registry->ok = err->code == PQ_OK && pq_registry_no_web_page(answer, registry->host, err);
     registry->identity = pq_strdup(pq_registry_identity_words(q->run->options->registry, registry->host));
     registry->expires = pq_registry_identity_expires(q->run->options->registry, registry->host);
     pq_error_move(&registry->error, err);
