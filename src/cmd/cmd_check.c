@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/signals.h"
 #include "cmd/commands.h"
 #include "cmd/scan_json.h"
@@ -49,20 +50,31 @@ static bool is_built_here(const check *c, const pq_reference *reference)
            pq_layout_image(&c->layout, reference->path + length + 1);
 }
 
+/* CI needs no more than pull. The hub is where we publish: its identity may do that. */
+static void warn_of_push(const pq_checked_registry *registry, const char *access)
+{
+    if (registry->can_push == PQ_PUSH_YES && strcmp(access, "hub") != 0)
+        pq_warn(registry->host, "to pull, give it an identity that may do no more",
+                "%s can do more than pull: it may push to %s", registry->identity, registry->pushed);
+}
+
 static void print_registry(check *c, json_t *list, const pq_checked_registry *registry)
 {
     pq_cli *cli = c->cli;
     const char *access = pq_session_access(&c->session, registry->host);
     pq_print(cli, "%-11s %s  %s, ", registry->ok ? "ok" : "failed", registry->host, access);
     pq_print_text(cli, registry->identity ? registry->identity : "-");
-    pq_print(cli, "\n");
+    static const char *const rights[] = {"", ", pull only", ", can push"};
+    pq_print(cli, "%s\n", rights[registry->can_push]);
+    warn_of_push(registry, access);
     json_t *one = json_object();
     pq_json_set(one, "registry", pq_json_text(registry->host));
     pq_json_set(one, "access", json_string(access));
     pq_json_set(one, "login", json_string(registry->ok ? "ok" : "failed"));
     pq_json_set(one, "identity", pq_json_text(registry->identity));
     pq_json_set(one, "expires", pq_json_time(registry->expires));
-    pq_json_set(one, "can_push", json_null());
+    pq_json_set(one, "can_push",
+                registry->can_push == PQ_PUSH_UNKNOWN ? json_null() : json_boolean(registry->can_push == PQ_PUSH_YES));
     pq_json_set(one, "error", pq_json_text(registry->error.message));
     pq_json_append(list, one);
 }
@@ -220,6 +232,7 @@ static void run_check(check *c, const pq_arguments *arguments)
     c->ran = true;
     pq_preflight_options options = {.registry = c->session.registry,
                                     .platform = &c->platform,
+                                    .try_push = true,
                                     .manifests_only = pq_arguments_have(arguments, "manifests-only")};
     (void)pq_preflight_run(&c->preflight, &options);
 }
@@ -237,7 +250,9 @@ const pq_command pq_cmd_check = {
     .summary = "log in to each registry and resolve each image",
     .description =
         "Logs in to each registry of the configuration, resolves every image that DIR (default: here) refers to, and "
-        "tries one blob of each, since a right to manifests is not yet one to layers. Nothing is written anywhere. "
+        "tries one blob of each, since a right to manifests is not yet one to layers. An identity that can do more "
+        "than "
+        "pull is warned of; finding that out changes nothing in a registry. "
         "Images that DIR builds itself are `built-here`.",
     .examples = "$ pratique check containers/\n"
                 "$ pratique check containers/ --json",

@@ -170,6 +170,20 @@ bool pq_registry_pull_blob(pq_registry *registry, const pq_repository *repositor
     return true;
 }
 
+bool pq_registry_upload_location(const pq_http_answer *answer, const char *where, char **location, pq_error *err)
+{
+    const char *header = pq_http_header(answer, "Location");
+    *location = header ? pq_url_resolve(answer->url, header) : NULL;
+    if (!*location)
+        return pq_fail(err, PQ_EFAILED, where, NULL, "the registry started an upload but names no place for it");
+    if (!pq_url_same_origin(*location, answer->url)) {
+        free(pq_steal(*location));
+        return pq_fail(err, PQ_EFAILED, where, "no credential was sent there",
+                       "the registry wants the upload to go to another host");
+    }
+    return true;
+}
+
 /* Starts an upload; `location` is where it goes on. */
 static bool start_upload(pq_registry *registry, const pq_repository *repository, const char *where, char **location,
                          pq_error *err)
@@ -178,18 +192,7 @@ static bool start_upload(pq_registry *registry, const pq_repository *repository,
     call.push = true;
     call.repeatable = true;
     PQ_AUTO_ANSWER answer = {0};
-    if (!ask(registry, &call, 202, 202, &answer, err))
-        return false;
-    const char *header = pq_http_header(&answer, "Location");
-    *location = header ? pq_url_resolve(answer.url, header) : NULL;
-    if (!*location)
-        return pq_fail(err, PQ_EFAILED, where, NULL, "the registry started an upload but names no place for it");
-    if (!pq_url_same_origin(*location, answer.url)) {
-        free(pq_steal(*location));
-        return pq_fail(err, PQ_EFAILED, where, "no credential was sent there",
-                       "the registry wants the upload to go to another host");
-    }
-    return true;
+    return ask(registry, &call, 202, 202, &answer, err) && pq_registry_upload_location(&answer, where, location, err);
 }
 
 bool pq_registry_push_blob(pq_registry *registry, const pq_repository *repository, const char *digest,

@@ -54,5 +54,8 @@ bool pq_registry_push_blob(pq_registry *registry, const pq_repository *repositor
 bool pq_registry_push_manifest(pq_registry *registry, const pq_repository *repository, const char *reference,
                                const char *media_type, const void *bytes, size_t length, bool *uploaded,
                                pq_error *err) PQ_MUST_USE;
+/* Where an upload goes on that the registry started, from its answer: at its own origin, or it is an error. Owned. */
+bool pq_registry_upload_location(const pq_http_answer *answer, const char *where, char **location,
+                                 pq_error *err) PQ_MUST_USE;
 /* Tries the right to push by starting an upload and cancelling it: nothing stays behind. */
 bool pq_registry_try_push(pq_registry *registry, const pq_repository *repository, pq_error *err) PQ_MUST_USE;

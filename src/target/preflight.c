@@ -22,12 +22,14 @@ void pq_preflight_clear(pq_preflight *preflight)
         pq_checked_registry *registry = &preflight->registries[i];
         free(registry->host);
         free(registry->identity);
+        free(registry->pushed);
         pq_error_clear(&registry->error);
     }
     for (size_t i = 0; i < preflight->image_count; i++) {
         pq_checked_image *image = &preflight->images[i];
         free(image->pull);
         free(image->digest);
+        free(image->blob);
         pq_reference_clear(&image->reference);
         pq_strings_clear(&image->platforms);
         pq_error_clear(&image->error);
@@ -130,6 +132,20 @@ static void ask(run *r, pq_checked_image *image, const char *method, char *path,
     pq_registry_start(r->options->registry, &q->call, on_done, q);
 }
 
+/* A question with the right to push, where `registry` is tried. */
+static void ask_push(run *r, pq_checked_registry *registry, const char *method, char *path, pq_http_done *then)
+{
+    question *q = pq_alloc(1, sizeof *q);
+    *q = (question){.run = r, .registry = registry, .path = path, .then = then};
+    q->call = (pq_registry_call){.host = registry->host,
+                                 .repository = registry->pushed,
+                                 .push = true,
+                                 .method = method,
+                                 .path = path,
+                                 .where = registry->host};
+    pq_registry_start(r->options->registry, &q->call, on_done, q);
+}
+
 static pq_image_status status_of(const pq_error *err)
 {
     switch (err->code) {
@@ -160,10 +176,50 @@ static void count_done(run *r)
     pq_progress("checking images: %zu of %zu", r->done, r->preflight->image_count);
 }
 
+static void on_cancelled(void *context, pq_http_answer *answer, pq_error *err)
+{
+    const question *q = context;
+    /* Not every registry knows how to cancel; those let an upload end by itself. */
+    if (err->code != PQ_OK || answer->status > 299)
+        pq_detail("%s: the trial upload could not be cancelled", q->registry->host);
+}
+
+static void on_upload(void *context, pq_http_answer *answer, pq_error *err)
+{
+    question *q = context;
+    long status = err->code == PQ_OK ? answer->status : 0;
+    /* 405: a mirror or cache, into which nobody pushes. */
+    if (err->code == PQ_EDENIED || status == 401 || status == 403 || status == 405)
+        q->registry->can_push = PQ_PUSH_NO;
+    if (status != 201 && status != 202)
+        return;
+    q->registry->can_push = PQ_PUSH_YES;
+    char *location = NULL;
+    if (status == 202 && pq_registry_upload_location(answer, q->registry->host, &location, err))
+        ask_push(q->run, q->registry, "DELETE", location, on_cancelled);
+}
+
+/* Whether more than pulling is allowed. To mount a blob where it lies already changes nothing, while an upload that is
+ * started and cancelled leaves traces: docker-registry keeps its hash state, and wants the right to delete. A registry
+ * that lets in anybody tells nothing of an identity. */
+static void try_push(run *r, const pq_checked_image *image)
+{
+    pq_checked_registry *registry = find_registry(r->preflight, image->reference.domain);
+    if (!r->options->try_push || !image->blob || !registry || registry->pushed ||
+        strcmp(registry->host, "docker.io") == 0 ||
+        pq_streq(pq_registry_identity_words(r->options->registry, registry->host), "anonymous"))
+        return;
+    PQ_AUTO_FREE char *mount = pq_url_escape(image->blob);
+    PQ_AUTO_FREE char *from = pq_url_escape(image->reference.path);
+    registry->pushed = pq_strdup(image->reference.path);
+    ask_push(r, registry, "POST", pq_asprintf("blobs/uploads/?mount=%s&from=%s", mount, from), on_upload);
+}
+
 static void image_done(run *r, pq_checked_image *image, pq_error *err)
 {
     if (err->code == PQ_OK) {
         image->status = PQ_IMAGE_OK;
+        try_push(r, image);
     } else {
         image->status = status_of(err);
         pq_error_move(&image->error, err);
@@ -323,6 +379,8 @@ static void on_manifest(void *context, pq_http_answer *answer, pq_error *err)
         return;
     }
     image->size = pq_manifest_transfer_size(&manifest);
+    free(image->blob);
+    image->blob = pq_strdup(manifest.config.digest);
     /* A right to manifests is not yet one to blobs. A single image's platform stands in its configuration, which is a
      * blob too; of an index the platforms are known, and a layer is asked for. */
     if (first)
