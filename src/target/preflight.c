@@ -286,25 +286,36 @@ static void add_config_platform(pq_checked_image *image, const pq_buf *bytes)
     json_decref(root);
 }
 
-static bool fits_any(const run *r, const pq_checked_image *image)
+/* Does the image run where `wanted` is asked for? An index says it itself. */
+static bool fits(const pq_checked_image *image, const pq_manifest *index, const pq_platform *wanted)
 {
+    if (index)
+        return pq_manifest_select(index, wanted) != NULL;
     for (size_t i = 0; i < image->platforms.count; i++) {
         PQ_AUTO_PLATFORM have = {0};
         PQ_AUTO_ERROR err = {0};
-        if (pq_platform_parse(image->platforms.at[i], &have, &err) && pq_platform_fit(r->options->platform, &have) > 0)
+        if (pq_platform_parse(image->platforms.at[i], &have, &err) && pq_platform_fit(wanted, &have) > 0)
             return true;
     }
     return false;
 }
 
-static bool wrong_platform(const run *r, const pq_checked_image *image, pq_error *err)
+/* All platforms that are missing are named at once. `index` is NULL for a single image. */
+static bool check_platforms(const run *r, const pq_checked_image *image, const pq_manifest *index, pq_error *err)
 {
-    PQ_AUTO_FREE char *wanted = pq_platform_string(r->options->platform);
-    PQ_AUTO_BUF there = PQ_BUF(PQ_MAX_MESSAGE);
+    PQ_AUTO_BUF missing = PQ_BUF(PQ_MAX_MESSAGE), there = PQ_BUF(PQ_MAX_MESSAGE);
+    for (size_t i = 0; i <= r->options->also_count; i++) {
+        const pq_platform *wanted = i ? &r->options->also[i - 1] : r->options->platform;
+        PQ_AUTO_FREE char *name = pq_platform_string(wanted);
+        if (!fits(image, index, wanted))
+            pq_buf_addf(&missing, "%s%s", missing.length ? ", " : "", name);
+    }
+    if (!missing.length)
+        return true;
     for (size_t i = 0; i < image->platforms.count; i++)
         pq_buf_addf(&there, "%s%s", i ? ", " : "", image->platforms.at[i]);
     return pq_fail(err, PQ_ENOTFOUND, image->pull, "use an image that is made for it",
-                   "is not made for %s, only for %s", wanted,
+                   "is not made for %s, only for %s", pq_buf_text(&missing),
                    there.length ? pq_buf_text(&there) : "an unknown platform");
 }
 
@@ -318,8 +329,8 @@ static void on_config(void *context, pq_http_answer *answer, pq_error *err)
         return;
     }
     add_config_platform(q->image, &answer->body);
-    if (q->image->platforms.count && !fits_any(q->run, q->image))
-        (void)wrong_platform(q->run, q->image, err);
+    if (q->image->platforms.count)
+        (void)check_platforms(q->run, q->image, NULL, err);
     image_done(q->run, q->image, err);
 }
 
@@ -334,12 +345,11 @@ static void take_index(question *q, const pq_manifest *index, pq_error *err)
             continue;
         pq_strings_take(&image->platforms, pq_platform_string(&entry->platform));
     }
-    const pq_descriptor *chosen = pq_manifest_select(index, q->run->options->platform);
-    if (!chosen) {
-        (void)wrong_platform(q->run, image, err);
+    if (!check_platforms(q->run, image, index, err)) {
         image_done(q->run, image, err);
         return;
     }
+    const pq_descriptor *chosen = pq_manifest_select(index, q->run->options->platform);
     ask(q->run, image, "GET", pq_asprintf("manifests/%s", chosen->digest), on_manifest);
 }
 

@@ -59,8 +59,10 @@ typedef struct pq_preflight {
 
 typedef struct pq_preflight_options {
     pq_registry *registry;
-    const pq_platform *platform; /* that images must be made for */
-    bool manifests_only;         /* do without reading manifests and trying a blob */
+    const pq_platform *platform; /* that images must be made for; for it a blob is tried */
+    const pq_platform *also;     /* further ones that images must be made for; NULL when there are none */
+    size_t also_count;
+    bool manifests_only; /* do without reading manifests and trying a blob */
     /* Find out who may push, by asking to mount a blob of an image into the repository that it lies in already, which
      * changes nothing; an upload that a registry starts in its place is cancelled. Not at Docker Hub, nor where an
      * image could not be looked into. */

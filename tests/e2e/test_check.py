@@ -1,4 +1,8 @@
-"""`check` beyond its transcript: who may push, and that finding it out leaves nothing behind."""
+"""`check` beyond its transcript: who may push, and that finding it out leaves nothing behind; platforms; what people see
+of it."""
+
+import os
+import subprocess
 
 import pytest
 
@@ -110,3 +114,74 @@ def test_the_right_of_an_identity_at(session, lab, host, answer, right, asked):
     if host == "docker.io":
         # A manifest that is read counts as a pull.
         assert not [r for r in server.seen if r.method == "GET" and "/manifests/" in r.path]
+
+
+# Platforms.
+
+
+def platforms(session, lab, listed):
+    config = CONFIGURATION.format(**lab.hosts, factory="acme").replace("[amd64]", listed)
+    factory = Factory(session, lab, config=config).give_secrets()
+    # Two platforms, and one.
+    factory.write({"app/docker-compose.yml": "services:\n  a: {image: acme.azurecr.io/web/nginx:1.25}\n"
+                                             "  b: {image: ghcr.example.com/acme/broker:2}\n"})
+    return factory
+
+
+@pytest.mark.parametrize(("listed", "nginx", "broker"), [
+    ("[amd64]", None, None),
+    ("[arm64]", None, "linux/arm64"),
+    ("[arm64, amd64]", None, "linux/arm64"),
+    ("[arm, arm64, amd64]", "linux/arm", "linux/arm, linux/arm64"),
+])
+def test_each_image_must_be_made_for_each_platform(session, lab, listed, nginx, broker):
+    result = platforms(session, lab, listed).run("check", "containers", "--json", status=1 if broker else 0)
+    assert [i["platforms"] for i in result.json()["images"]] == [["linux/amd64", "linux/arm64"], ["linux/amd64"]]
+    assert [i["error"] for i in result.json()["images"]] == [
+        nginx and f"is not made for {nginx}, only for linux/amd64, linux/arm64",
+        broker and f"is not made for {broker}, only for linux/amd64"]
+    assert [i["status"] for i in result.json()["images"]] == [
+        "not-found" if nginx else "ok", "not-found" if broker else "ok"]
+
+
+# What people see.
+
+
+def last_line(result):
+    return result.out.splitlines()[-1]
+
+
+def test_what_is_to_do_stands_at_the_end(factory, lab):
+    factory.write({"app/docker-compose.yml": APP.replace(":7", ":70"), "b/Dockerfile": "ARG BASE\nFROM $BASE\n",
+                   "c/Dockerfile": "FROM ghcr.example.com/acme/none:1\nFROM nowhere.example.net/a/b:1\n"})
+    lab.deny_action("ecr:BatchGetImage", "base")
+    result = factory.run("check", "containers", status=None)
+    assert last_line(result) == (
+        "to do: mend 1 login; get the right to pull 1 image; correct 2 images; give a value to 1 image")
+    lab.unavailable(lab.hosts["generic"], status=503, count=50, path="/manifests/")
+    factory.write({"app/docker-compose.yml": APP, "b/Dockerfile": "FROM scratch\n", "c/Dockerfile": "FROM scratch\n"})
+    lab.allow_actions()
+    assert last_line(factory.run("check", "containers", status=3)) == "to do: try 1 image again"
+    lab.clear_faults()
+    assert "to do" not in factory.run("check", "containers").out
+
+
+def on_a_terminal(place, **env):
+    primary, secondary = os.openpty()
+    done = subprocess.run([place.programs / "pratique", "check", "containers"], stdout=secondary, stderr=subprocess.PIPE,
+                          check=False, cwd=place.work, env={**place.env, "TERM": "xterm", **env})
+    os.close(secondary)
+    with os.fdopen(primary, "rb") as stream:
+        shown = os.read(stream.fileno(), 1 << 16)
+    place.keep("a check on a terminal", shown + done.stderr)
+    return shown.decode().replace("\r\n", "\n")
+
+
+def test_colour_only_on_a_terminal_that_wants_it(factory):
+    factory.write({"app/docker-compose.yml": APP.replace(":7", ":70")})
+    plain = factory.run("check", "containers", status=1, env={"TERM": "xterm"}).out
+    coloured = on_a_terminal(factory.place)
+    assert "\033[32mok\033[0m          acme.azurecr.io  azure" in coloured
+    assert "\033[31mnot-found\033[0m   ghcr.example.com/acme/redis:70" in coloured
+    assert coloured.replace("\033[32m", "").replace("\033[31m", "").replace("\033[0m", "") == plain
+    assert on_a_terminal(factory.place, NO_COLOR="1") == on_a_terminal(factory.place, TERM="dumb") == plain
