@@ -1,7 +1,9 @@
 /* pratique check: is everything there that a tree needs? */
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/signals.h"
 #include "cmd/commands.h"
 #include "cmd/scan_json.h"
@@ -22,9 +24,12 @@ typedef struct check {
     pq_scan scan;
     pq_layout layout; /* of the folder, to know what is built here */
     pq_preflight preflight;
-    pq_platform platform;
-    pq_revision revision; /* empty outside of git */
-    bool ran;             /* the registries were asked */
+    pq_platform platform; /* of this machine */
+    pq_platform *wanted;  /* containers.platforms, or this machine's */
+    size_t wanted_count;
+    size_t logins, denied, missing, unreachable, unresolved; /* that are not in order */
+    pq_revision revision;                                    /* empty outside of git */
+    bool ran;                                                /* the registries were asked */
 } check;
 
 static void clear_check(check *c)
@@ -34,7 +39,57 @@ static void clear_check(check *c)
     pq_layout_clear(&c->layout);
     pq_preflight_clear(&c->preflight);
     pq_platform_clear(&c->platform);
+    for (size_t i = 0; i < c->wanted_count; i++)
+        pq_platform_clear(&c->wanted[i]);
+    free(c->wanted);
     pq_revision_clear(&c->revision);
+}
+
+/* What images must be made for. What the configuration says was checked when it was read. */
+static void read_platforms(check *c)
+{
+    const pq_strings *names = &c->session.config.platforms;
+    PQ_AUTO_ERROR ignored = {0};
+    pq_platform_of_this_machine(&c->platform);
+    c->wanted = pq_alloc(names->count + 1, sizeof *c->wanted);
+    for (size_t i = 0; i < names->count; i++)
+        if (pq_platform_parse(names->at[i], &c->wanted[c->wanted_count], &ignored))
+            c->wanted_count++;
+    if (!c->wanted_count)
+        pq_platform_copy(&c->platform, &c->wanted[c->wanted_count++]);
+}
+
+/* The first word of a line, in colour where it is read on a terminal (https://no-color.org). */
+static void print_status(pq_cli *cli, const char *word, bool good)
+{
+    const char *off = getenv("NO_COLOR"), *terminal = getenv("TERM");
+    bool colour = isatty(STDOUT_FILENO) && !(off && *off) && terminal && strcmp(terminal, "dumb") != 0;
+    if (colour)
+        pq_print(cli, "\033[%dm%s\033[0m%*s", good ? 32 : 31, word, 12 - (int)strlen(word), "");
+    else
+        pq_print(cli, "%-11s ", word);
+}
+
+static void add_step(pq_cli *cli, bool *any, size_t count, const char *before, const char *what, const char *after)
+{
+    if (!count)
+        return;
+    pq_print(cli, "%s%s %zu %s%s%s", *any ? "; " : "to do: ", before, count, what, count == 1 ? "" : "s", after);
+    *any = true;
+}
+
+/* What is left to do, in one line; the errors say how. */
+static void print_summary(check *c)
+{
+    pq_cli *cli = c->cli;
+    bool any = false;
+    add_step(cli, &any, c->logins, "mend", "login", "");
+    add_step(cli, &any, c->denied, "get the right to pull", "image", "");
+    add_step(cli, &any, c->missing, "correct", "image", "");
+    add_step(cli, &any, c->unreachable, "try", "image", " again");
+    add_step(cli, &any, c->unresolved, "give a value to", "image", "");
+    if (any)
+        pq_print(cli, "\n");
 }
 
 /* HOST/FACTORY/NAME of the hub, with NAME a folder of this tree that has a Dockerfile. */
@@ -49,20 +104,33 @@ static bool is_built_here(const check *c, const pq_reference *reference)
            pq_layout_image(&c->layout, reference->path + length + 1);
 }
 
+/* CI needs no more than pull. The hub is where we publish: its identity may do that. */
+static void warn_of_push(const pq_checked_registry *registry, const char *access)
+{
+    if (registry->can_push == PQ_PUSH_YES && strcmp(access, "hub") != 0)
+        pq_warn(registry->host, "to pull, give it an identity that may do no more",
+                "%s can do more than pull: it may push to %s", registry->identity, registry->pushed);
+}
+
 static void print_registry(check *c, json_t *list, const pq_checked_registry *registry)
 {
     pq_cli *cli = c->cli;
     const char *access = pq_session_access(&c->session, registry->host);
-    pq_print(cli, "%-11s %s  %s, ", registry->ok ? "ok" : "failed", registry->host, access);
+    c->logins += !registry->ok;
+    print_status(cli, registry->ok ? "ok" : "failed", registry->ok);
+    pq_print(cli, "%s  %s, ", registry->host, access);
     pq_print_text(cli, registry->identity ? registry->identity : "-");
-    pq_print(cli, "\n");
+    static const char *const rights[] = {"", ", pull only", ", can push"};
+    pq_print(cli, "%s\n", rights[registry->can_push]);
+    warn_of_push(registry, access);
     json_t *one = json_object();
     pq_json_set(one, "registry", pq_json_text(registry->host));
     pq_json_set(one, "access", json_string(access));
     pq_json_set(one, "login", json_string(registry->ok ? "ok" : "failed"));
     pq_json_set(one, "identity", pq_json_text(registry->identity));
     pq_json_set(one, "expires", pq_json_time(registry->expires));
-    pq_json_set(one, "can_push", json_null());
+    pq_json_set(one, "can_push",
+                registry->can_push == PQ_PUSH_UNKNOWN ? json_null() : json_boolean(registry->can_push == PQ_PUSH_YES));
     pq_json_set(one, "error", pq_json_text(registry->error.message));
     pq_json_append(list, one);
 }
@@ -80,7 +148,12 @@ static void print_image(check *c, json_t *list, const pq_image_use *use)
     pq_cli *cli = c->cli;
     const pq_checked_image *image = pq_preflight_find(&c->preflight, &use->reference);
     const char *status = pq_image_status_name(image->status);
-    pq_print(cli, "%-11s ", status);
+    if (image->error.code != PQ_OK) {
+        c->denied += image->status == PQ_IMAGE_DENIED;
+        c->missing += image->status == PQ_IMAGE_NOT_FOUND;
+        c->unreachable += image->status == PQ_IMAGE_UNREACHABLE;
+    }
+    print_status(cli, status, image->status == PQ_IMAGE_OK || image->status == PQ_IMAGE_BUILT_HERE);
     pq_print_text(cli, use->image);
     pq_print(cli, "  ");
     pq_print_text(cli, use->file);
@@ -111,7 +184,8 @@ static void print_image(check *c, json_t *list, const pq_image_use *use)
 static void print_unresolved(check *c, json_t *list, const pq_unresolved *unresolved)
 {
     pq_cli *cli = c->cli;
-    pq_print(cli, "%-11s ", "unresolved");
+    c->unresolved++;
+    print_status(cli, "unresolved", false);
     pq_print_text(cli, unresolved->text);
     pq_print(cli, "  ");
     pq_print_text(cli, unresolved->file);
@@ -145,6 +219,7 @@ static void report(check *c)
         print_image(c, images, &c->scan.uses[i]);
     for (size_t i = 0; i < c->scan.unresolved_count; i++)
         print_unresolved(c, images, &c->scan.unresolved[i]);
+    print_summary(c);
     if (cli->json) {
         pq_json_set(cli->document, "registries", registries);
         pq_json_set(cli->document, "images", images);
@@ -194,7 +269,7 @@ static void run_check(check *c, const pq_arguments *arguments)
     bool good = pq_scan_arguments_read(cli, arguments, &how);
     if (!pq_session_read_config(&c->session, cli, &scanned, false) || !good)
         return;
-    pq_platform_of_this_machine(&c->platform);
+    read_platforms(c);
     pq_scan_arguments_define(&how, &c->session.config);
     scan_folder(c, folder, &how);
     if (c->scan.errors.count) {
@@ -219,7 +294,10 @@ static void run_check(check *c, const pq_arguments *arguments)
         return;
     c->ran = true;
     pq_preflight_options options = {.registry = c->session.registry,
-                                    .platform = &c->platform,
+                                    .platform = &c->wanted[0],
+                                    .also = c->wanted + 1,
+                                    .also_count = c->wanted_count - 1,
+                                    .try_push = true,
                                     .manifests_only = pq_arguments_have(arguments, "manifests-only")};
     (void)pq_preflight_run(&c->preflight, &options);
 }
@@ -237,7 +315,9 @@ const pq_command pq_cmd_check = {
     .summary = "log in to each registry and resolve each image",
     .description =
         "Logs in to each registry of the configuration, resolves every image that DIR (default: here) refers to, and "
-        "tries one blob of each, since a right to manifests is not yet one to layers. Nothing is written anywhere. "
+        "tries one blob of each, since a right to manifests is not yet one to layers. An identity that can do more "
+        "than "
+        "pull is warned of; finding that out changes nothing in a registry. "
         "Images that DIR builds itself are `built-here`.",
     .examples = "$ pratique check containers/\n"
                 "$ pratique check containers/ --json",

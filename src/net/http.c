@@ -11,6 +11,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/signals.h"
+#include "net/failure.h"
 
 /* Beyond what one HTTP/2 connection carries (100 streams, libcurl's own default), libcurl 7.88 opens another one and
  * loses a request on the way; and no registry answers more than this at a time any faster. */
@@ -381,87 +382,6 @@ static void begin(transfer *t)
     t->running = true;
 }
 
-/* The words for a connection that did not do. What libcurl adds is left out where it repeats the host. */
-static void describe_failure(transfer *t, CURLcode code)
-{
-    PQ_AUTO_BUF host = PQ_BUF(4096);
-    const char *start = host_in(t->url);
-    pq_buf_add(&host, start, strcspn(start, "/?#"));
-    const char *name = pq_buf_text(&host);
-    long verify = 0, connect_status = 0;
-    (void)curl_easy_getinfo(t->easy, CURLINFO_SSL_VERIFYRESULT, &verify);
-    (void)curl_easy_getinfo(t->easy, CURLINFO_HTTP_CONNECTCODE, &connect_status);
-    const char *detail = t->error_text[0] ? t->error_text : curl_easy_strerror(code);
-    pq_error *err = &t->failure;
-    switch (code) {
-    case CURLE_ABORTED_BY_CALLBACK:
-        (void)pq_fail(err, PQ_EINTERRUPTED, NULL, NULL, "interrupted");
-        return;
-    case CURLE_COULDNT_RESOLVE_HOST:
-        (void)pq_fail(err, PQ_ETRANSPORT, NULL, "check the name and this machine's DNS",
-                      "the address of %s cannot be found", name);
-        return;
-    case CURLE_COULDNT_RESOLVE_PROXY:
-        (void)pq_fail(err, PQ_ETRANSPORT, NULL, "check HTTPS_PROXY", "the address of the proxy cannot be found");
-        return;
-    case CURLE_COULDNT_CONNECT:
-        (void)pq_fail(err, PQ_ETRANSPORT, NULL, "is it up, and does a firewall or proxy stand between?",
-                      "cannot connect to %s: %s", name, detail);
-        return;
-    case CURLE_OPERATION_TIMEDOUT:
-        (void)pq_fail(err, PQ_ETRANSPORT, NULL, NULL, "%s did not answer for %.0f s", name,
-                      pq_monotonic() - t->started);
-        return;
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_CACERT_BADFILE:
-        /* X509_V_ERR_*: 10 expired, 9 not yet valid, 18 to 21 unknown issuer */
-        if (code == CURLE_SSL_CACERT_BADFILE)
-            (void)pq_fail(err, PQ_ESYSTEM, NULL, "check SSL_CERT_FILE and certs.d",
-                          "the file of trusted certificates cannot be read");
-        else if (verify == 10)
-            (void)pq_fail(err, PQ_EFAILED, NULL, "its owner must renew it; or this machine's clock is wrong",
-                          "the certificate of %s has expired", name);
-        else if (verify == 9)
-            (void)pq_fail(err, PQ_EFAILED, NULL, "check this machine's clock", "the certificate of %s is not valid yet",
-                          name);
-        else if (verify >= 18 && verify <= 21)
-            (void)pq_fail(err, PQ_EFAILED, NULL,
-                          "put its CA at /etc/docker/certs.d/HOST/ca.crt, or name it with SSL_CERT_FILE",
-                          "the certificate of %s is signed by a CA that is not trusted here", name);
-        else
-            (void)pq_fail(err, PQ_EFAILED, NULL, NULL, "the certificate of %s is refused: %s", name, detail);
-        return;
-    case CURLE_OUT_OF_MEMORY: /* libcurl's word for a header that passes its own cap */
-        (void)pq_fail(err, PQ_EFAILED, NULL, NULL, "the answer of %s has too many or too large headers", name);
-        return;
-    case CURLE_RECV_ERROR:
-    case CURLE_SEND_ERROR:
-        if (strstr(detail, "Too large response headers")) {
-            (void)pq_fail(err, PQ_EFAILED, NULL, NULL, "the answer of %s has too many or too large headers", name);
-            return;
-        }
-        if (connect_status == 407) {
-            (void)pq_fail(err, PQ_EDENIED, NULL, "put them into HTTPS_PROXY", "the proxy wants a user and a password");
-            return;
-        }
-        if (connect_status >= 300) {
-            (void)pq_fail(err, PQ_ETRANSPORT, NULL, "check HTTPS_PROXY and NO_PROXY",
-                          "the proxy refuses to connect to %s (status %ld)", name, connect_status);
-            return;
-        }
-        break;
-    case CURLE_PARTIAL_FILE:
-    case CURLE_GOT_NOTHING:
-    case CURLE_HTTP2:
-    case CURLE_HTTP2_STREAM:
-        (void)pq_fail(err, PQ_ETRANSPORT, NULL, NULL, "%s cut the connection off in the middle", name);
-        return;
-    default:
-        break;
-    }
-    (void)pq_fail(err, PQ_ETRANSPORT, NULL, NULL, "the connection to %s failed: %s", name, detail);
-}
-
 static bool may_repeat(const transfer *t)
 {
     return t->request.repeatable || pq_streq(t->request.method, "GET") || pq_streq(t->request.method, "HEAD");
@@ -534,7 +454,7 @@ static void on_complete(transfer *t, CURLcode code)
     if (code == CURLE_OK)
         (void)curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &t->answer.status);
     else if (t->failure.code == PQ_OK)
-        describe_failure(t, code);
+        pq_http_describe(t->easy, code, t->error_text, t->url, pq_monotonic() - t->started, &t->failure);
     if (pq_log_level() >= PQ_VERBOSE) {
         PQ_AUTO_BUF shown = PQ_BUF(PQ_MAX_MESSAGE);
         pq_url_add_shown(&shown, t->url);

@@ -505,6 +505,8 @@ bool pq_registry_refused(pq_registry *registry, const pq_registry_call *what, co
     const char *where = what->where ? what->where : what->host;
     const char *identity = h->credential.source;
     long status = answer->status;
+    if (status < 500 && status != 429 && !pq_registry_no_web_page(answer, where, err))
+        return false;
     if (status == 401 && !identity)
         return pq_fail(err, PQ_EDENIED, where, "add it to container_registries in factory-config.yml, with its secret",
                        "%s wants a login and the configuration has none for it", what->host);

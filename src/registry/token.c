@@ -126,12 +126,35 @@ char *pq_registry_reason(const pq_http_answer *answer)
     return pq_buf_steal(&text);
 }
 
+static bool is_web_page(const pq_http_answer *answer)
+{
+    const char *text = pq_buf_text(&answer->body), *type = pq_http_header(answer, "Content-Type");
+    while (pq_ascii_space(*text))
+        text++;
+    /* quay.io says text/html of a plain `true`. */
+    bool named = type && strncasecmp(type, "text/html", 9) == 0 && *text == '<';
+    return named || strncasecmp(text, "<!doctype html", 14) == 0 || strncasecmp(text, "<html", 5) == 0;
+}
+
+bool pq_registry_no_web_page(const pq_http_answer *answer, const char *where, pq_error *err)
+{
+    if (!is_web_page(answer))
+        return true;
+    pq_code code = answer->status == 401 || answer->status == 403 ? PQ_EDENIED
+                   : answer->status == 404                        ? PQ_ENOTFOUND
+                                                                  : PQ_EFAILED;
+    return pq_fail(err, code, where, "is it a registry, and does a login page or a proxy stand between?",
+                   "a web page answers in place of a registry (status %ld)", answer->status);
+}
+
 bool pq_token_read(const pq_http_answer *answer, const char *host, const pq_credential *credential, pq_token *out,
                    pq_error *err)
 {
     PQ_AUTO_FREE char *reason = answer->status == 200 ? NULL : pq_registry_reason(answer);
     const char *colon = reason ? ": " : "", *words = reason ? reason : "";
     const char *identity = credential->source;
+    if (answer->status == 200 && !pq_registry_no_web_page(answer, host, err))
+        return false;
     if (answer->status == 401 || answer->status == 403 || answer->status == 400) {
         if (!identity)
             return pq_fail(err, PQ_EDENIED, host,

@@ -28,3 +28,6 @@ bool pq_token_read(const pq_http_answer *answer, const char *host, const pq_cred
 /* The reason in an error answer, made fit for one line: the first of `errors`, or OAuth's error_description. NULL when
  * there is none. Owned. */
 char *pq_registry_reason(const pq_http_answer *answer) PQ_MUST_USE;
+
+/* Not HTML in place of what was asked for, as captive portals and login pages of proxies answer. */
+bool pq_registry_no_web_page(const pq_http_answer *answer, const char *where, pq_error *err) PQ_MUST_USE;

@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "crypto/hash.h"
+#include "registry/token.h"
 
 void pq_remote_manifest_clear(pq_remote_manifest *manifest)
 {
@@ -66,6 +67,14 @@ bool pq_registry_prove_manifest(const pq_http_answer *answer, const char *refere
     return true;
 }
 
+bool pq_registry_prove_blob(const pq_http_answer *answer, const char *digest, const char *where, pq_error *err)
+{
+    PQ_AUTO_FREE char *real = pq_sha256_digest(pq_buf_text(&answer->body), answer->body.length);
+    if (strcmp(real, digest) != 0)
+        return pq_fail(err, PQ_EUNTRUSTED, where, somebody, "the blob %s has another digest: %s", digest, real);
+    return true;
+}
+
 bool pq_registry_head_digest(const pq_http_answer *answer, const char *reference, const char *where, char **digest,
                              pq_error *err)
 {
@@ -94,7 +103,8 @@ bool pq_registry_pull_manifest(pq_registry *registry, const pq_repository *repos
     if (!ask(registry, &call, 200, 200, &answer, err))
         return false;
     PQ_AUTO_FREE char *digest = NULL;
-    if (!pq_registry_prove_manifest(&answer, reference, where, &digest, err))
+    if (!pq_registry_no_web_page(&answer, where, err) ||
+        !pq_registry_prove_manifest(&answer, reference, where, &digest, err))
         return false;
     const char *type = pq_http_header(&answer, "Content-Type");
     pq_remote_manifest_clear(out);
@@ -159,12 +169,25 @@ bool pq_registry_pull_blob(pq_registry *registry, const pq_repository *repositor
     PQ_AUTO_ANSWER answer = {0};
     if (!ask(registry, &call, 200, 200, &answer, err))
         return false;
-    PQ_AUTO_FREE char *real = pq_sha256_digest(pq_buf_text(&answer.body), answer.body.length);
-    if (strcmp(real, digest) != 0)
-        return pq_fail(err, PQ_EUNTRUSTED, where, somebody, "the blob %s has another digest: %s", digest, real);
+    if (!pq_registry_prove_blob(&answer, digest, where, err))
+        return false;
     pq_buf_clear(out);
     *out = answer.body;
     answer.body = (pq_buf){0};
+    return true;
+}
+
+bool pq_registry_upload_location(const pq_http_answer *answer, const char *where, char **location, pq_error *err)
+{
+    const char *header = pq_http_header(answer, "Location");
+    *location = header ? pq_url_resolve(answer->url, header) : NULL;
+    if (!*location)
+        return pq_fail(err, PQ_EFAILED, where, NULL, "the registry started an upload but names no place for it");
+    if (!pq_url_same_origin(*location, answer->url)) {
+        free(pq_steal(*location));
+        return pq_fail(err, PQ_EFAILED, where, "no credential was sent there",
+                       "the registry wants the upload to go to another host");
+    }
     return true;
 }
 
@@ -176,18 +199,7 @@ static bool start_upload(pq_registry *registry, const pq_repository *repository,
     call.push = true;
     call.repeatable = true;
     PQ_AUTO_ANSWER answer = {0};
-    if (!ask(registry, &call, 202, 202, &answer, err))
-        return false;
-    const char *header = pq_http_header(&answer, "Location");
-    *location = header ? pq_url_resolve(answer.url, header) : NULL;
-    if (!*location)
-        return pq_fail(err, PQ_EFAILED, where, NULL, "the registry started an upload but names no place for it");
-    if (!pq_url_same_origin(*location, answer.url)) {
-        free(pq_steal(*location));
-        return pq_fail(err, PQ_EFAILED, where, "no credential was sent there",
-                       "the registry wants the upload to go to another host");
-    }
-    return true;
+    return ask(registry, &call, 202, 202, &answer, err) && pq_registry_upload_location(&answer, where, location, err);
 }
 
 bool pq_registry_push_blob(pq_registry *registry, const pq_repository *repository, const char *digest,

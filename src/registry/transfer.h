@@ -24,6 +24,9 @@ void pq_remote_manifest_clear(pq_remote_manifest *manifest);
  * that is a digest, else against what the registry claims. Owned. */
 bool pq_registry_prove_manifest(const pq_http_answer *answer, const char *reference, const char *where, char **digest,
                                 pq_error *err) PQ_MUST_USE;
+/* Holds a whole blob against the digest that it was asked for by. */
+bool pq_registry_prove_blob(const pq_http_answer *answer, const char *digest, const char *where,
+                            pq_error *err) PQ_MUST_USE;
 /* The digest that an answer to a HEAD names, held against `reference` when that is a digest. `*digest` is NULL, with
  * true returned, when the answer is no success or names none: a GET has a body to give a reason in, or to compute a
  * digest from. Owned. */
@@ -51,5 +54,8 @@ bool pq_registry_push_blob(pq_registry *registry, const pq_repository *repositor
 /* Uploads a manifest under a tag or its digest. */
 bool pq_registry_push_manifest(pq_registry *registry, const pq_repository *repository, const char *reference,
                                const char *media_type, const void *bytes, size_t length, pq_error *err) PQ_MUST_USE;
+/* Where an upload goes on that the registry started, from its answer: at its own origin, or it is an error. Owned. */
+bool pq_registry_upload_location(const pq_http_answer *answer, const char *where, char **location,
+                                 pq_error *err) PQ_MUST_USE;
 /* Tries the right to push by starting an upload and cancelling it: nothing stays behind. */
 bool pq_registry_try_push(pq_registry *registry, const pq_repository *repository, pq_error *err) PQ_MUST_USE;

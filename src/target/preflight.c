@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/signals.h"
 #include "oci/manifest.h"
+#include "registry/token.h"
 #include "registry/transfer.h"
 
 const char *pq_image_status_name(pq_image_status status)
@@ -21,12 +22,14 @@ void pq_preflight_clear(pq_preflight *preflight)
         pq_checked_registry *registry = &preflight->registries[i];
         free(registry->host);
         free(registry->identity);
+        free(registry->pushed);
         pq_error_clear(&registry->error);
     }
     for (size_t i = 0; i < preflight->image_count; i++) {
         pq_checked_image *image = &preflight->images[i];
         free(image->pull);
         free(image->digest);
+        free(image->blob);
         pq_reference_clear(&image->reference);
         pq_strings_clear(&image->platforms);
         pq_error_clear(&image->error);
@@ -129,6 +132,20 @@ static void ask(run *r, pq_checked_image *image, const char *method, char *path,
     pq_registry_start(r->options->registry, &q->call, on_done, q);
 }
 
+/* A question with the right to push, where `registry` is tried. */
+static void ask_push(run *r, pq_checked_registry *registry, const char *method, char *path, pq_http_done *then)
+{
+    question *q = pq_alloc(1, sizeof *q);
+    *q = (question){.run = r, .registry = registry, .path = path, .then = then};
+    q->call = (pq_registry_call){.host = registry->host,
+                                 .repository = registry->pushed,
+                                 .push = true,
+                                 .method = method,
+                                 .path = path,
+                                 .where = registry->host};
+    pq_registry_start(r->options->registry, &q->call, on_done, q);
+}
+
 static pq_image_status status_of(const pq_error *err)
 {
     switch (err->code) {
@@ -159,10 +176,50 @@ static void count_done(run *r)
     pq_progress("checking images: %zu of %zu", r->done, r->preflight->image_count);
 }
 
+static void on_cancelled(void *context, pq_http_answer *answer, pq_error *err)
+{
+    const question *q = context;
+    /* Not every registry knows how to cancel; those let an upload end by itself. */
+    if (err->code != PQ_OK || answer->status > 299)
+        pq_detail("%s: the trial upload could not be cancelled", q->registry->host);
+}
+
+static void on_upload(void *context, pq_http_answer *answer, pq_error *err)
+{
+    question *q = context;
+    long status = err->code == PQ_OK ? answer->status : 0;
+    /* 405: a mirror or cache, into which nobody pushes. */
+    if (err->code == PQ_EDENIED || status == 401 || status == 403 || status == 405)
+        q->registry->can_push = PQ_PUSH_NO;
+    if (status != 201 && status != 202)
+        return;
+    q->registry->can_push = PQ_PUSH_YES;
+    char *location = NULL;
+    if (status == 202 && pq_registry_upload_location(answer, q->registry->host, &location, err))
+        ask_push(q->run, q->registry, "DELETE", location, on_cancelled);
+}
+
+/* Whether more than pulling is allowed. To mount a blob where it lies already changes nothing, while an upload that is
+ * started and cancelled leaves traces: docker-registry keeps its hash state, and wants the right to delete. A registry
+ * that lets in anybody tells nothing of an identity. */
+static void try_push(run *r, const pq_checked_image *image)
+{
+    pq_checked_registry *registry = find_registry(r->preflight, image->reference.domain);
+    if (!r->options->try_push || !image->blob || !registry || registry->pushed ||
+        strcmp(registry->host, "docker.io") == 0 ||
+        pq_streq(pq_registry_identity_words(r->options->registry, registry->host), "anonymous"))
+        return;
+    PQ_AUTO_FREE char *mount = pq_url_escape(image->blob);
+    PQ_AUTO_FREE char *from = pq_url_escape(image->reference.path);
+    registry->pushed = pq_strdup(image->reference.path);
+    ask_push(r, registry, "POST", pq_asprintf("blobs/uploads/?mount=%s&from=%s", mount, from), on_upload);
+}
+
 static void image_done(run *r, pq_checked_image *image, pq_error *err)
 {
     if (err->code == PQ_OK) {
         image->status = PQ_IMAGE_OK;
+        try_push(r, image);
     } else {
         image->status = status_of(err);
         pq_error_move(&image->error, err);
@@ -229,25 +286,36 @@ static void add_config_platform(pq_checked_image *image, const pq_buf *bytes)
     json_decref(root);
 }
 
-static bool fits_any(const run *r, const pq_checked_image *image)
+/* Does the image run where `wanted` is asked for? An index says it itself. */
+static bool fits(const pq_checked_image *image, const pq_manifest *index, const pq_platform *wanted)
 {
+    if (index)
+        return pq_manifest_select(index, wanted) != NULL;
     for (size_t i = 0; i < image->platforms.count; i++) {
         PQ_AUTO_PLATFORM have = {0};
         PQ_AUTO_ERROR err = {0};
-        if (pq_platform_parse(image->platforms.at[i], &have, &err) && pq_platform_fit(r->options->platform, &have) > 0)
+        if (pq_platform_parse(image->platforms.at[i], &have, &err) && pq_platform_fit(wanted, &have) > 0)
             return true;
     }
     return false;
 }
 
-static bool wrong_platform(const run *r, const pq_checked_image *image, pq_error *err)
+/* All platforms that are missing are named at once. `index` is NULL for a single image. */
+static bool check_platforms(const run *r, const pq_checked_image *image, const pq_manifest *index, pq_error *err)
 {
-    PQ_AUTO_FREE char *wanted = pq_platform_string(r->options->platform);
-    PQ_AUTO_BUF there = PQ_BUF(PQ_MAX_MESSAGE);
+    PQ_AUTO_BUF missing = PQ_BUF(PQ_MAX_MESSAGE), there = PQ_BUF(PQ_MAX_MESSAGE);
+    for (size_t i = 0; i <= r->options->also_count; i++) {
+        const pq_platform *wanted = i ? &r->options->also[i - 1] : r->options->platform;
+        PQ_AUTO_FREE char *name = pq_platform_string(wanted);
+        if (!fits(image, index, wanted))
+            pq_buf_addf(&missing, "%s%s", missing.length ? ", " : "", name);
+    }
+    if (!missing.length)
+        return true;
     for (size_t i = 0; i < image->platforms.count; i++)
         pq_buf_addf(&there, "%s%s", i ? ", " : "", image->platforms.at[i]);
     return pq_fail(err, PQ_ENOTFOUND, image->pull, "use an image that is made for it",
-                   "is not made for %s, only for %s", wanted,
+                   "is not made for %s, only for %s", pq_buf_text(&missing),
                    there.length ? pq_buf_text(&there) : "an unknown platform");
 }
 
@@ -256,9 +324,13 @@ static void on_config(void *context, pq_http_answer *answer, pq_error *err)
     question *q = context;
     if (!usable(q, answer, err))
         return;
+    if (!pq_registry_prove_blob(answer, strrchr(q->path, '/') + 1, q->image->pull, err)) {
+        image_done(q->run, q->image, err);
+        return;
+    }
     add_config_platform(q->image, &answer->body);
-    if (q->image->platforms.count && !fits_any(q->run, q->image))
-        (void)wrong_platform(q->run, q->image, err);
+    if (q->image->platforms.count)
+        (void)check_platforms(q->run, q->image, NULL, err);
     image_done(q->run, q->image, err);
 }
 
@@ -273,12 +345,11 @@ static void take_index(question *q, const pq_manifest *index, pq_error *err)
             continue;
         pq_strings_take(&image->platforms, pq_platform_string(&entry->platform));
     }
-    const pq_descriptor *chosen = pq_manifest_select(index, q->run->options->platform);
-    if (!chosen) {
-        (void)wrong_platform(q->run, image, err);
+    if (!check_platforms(q->run, image, index, err)) {
         image_done(q->run, image, err);
         return;
     }
+    const pq_descriptor *chosen = pq_manifest_select(index, q->run->options->platform);
     ask(q->run, image, "GET", pq_asprintf("manifests/%s", chosen->digest), on_manifest);
 }
 
@@ -290,7 +361,8 @@ static void on_manifest(void *context, pq_http_answer *answer, pq_error *err)
         return;
     PQ_AUTO_FREE char *digest = NULL;
     PQ_AUTO_MANIFEST manifest = {0};
-    if (!pq_registry_prove_manifest(answer, strrchr(q->path, '/') + 1, image->pull, &digest, err)) {
+    if (!pq_registry_no_web_page(answer, image->pull, err) ||
+        !pq_registry_prove_manifest(answer, strrchr(q->path, '/') + 1, image->pull, &digest, err)) {
         image_done(q->run, image, err);
         return;
     }
@@ -317,6 +389,8 @@ static void on_manifest(void *context, pq_http_answer *answer, pq_error *err)
         return;
     }
     image->size = pq_manifest_transfer_size(&manifest);
+    free(image->blob);
+    image->blob = pq_strdup(manifest.config.digest);
     /* A right to manifests is not yet one to blobs. A single image's platform stands in its configuration, which is a
      * blob too; of an index the platforms are known, and a layer is asked for. */
     if (first)
@@ -356,7 +430,8 @@ static void start_images_of(run *r, const pq_checked_registry *registry)
         if (registry->ok) {
             start_image(r, image);
         } else {
-            image->status = status_of(&registry->error);
+            /* Whose login failed for another reason than a refusal was not denied this image. */
+            image->status = registry->error.code == PQ_EDENIED ? PQ_IMAGE_DENIED : PQ_IMAGE_UNREACHABLE;
             r->done++;
         }
     }
@@ -368,7 +443,7 @@ static void on_login(void *context, pq_http_answer *answer, pq_error *err)
     pq_checked_registry *registry = q->registry;
     if (err->code == PQ_OK && answer->status != 200)
         (void)pq_registry_refused(q->run->options->registry, &q->call, answer, err);
-    registry->ok = err->code == PQ_OK;
+    registry->ok = err->code == PQ_OK && pq_registry_no_web_page(answer, registry->host, err);
     registry->identity = pq_strdup(pq_registry_identity_words(q->run->options->registry, registry->host));
     registry->expires = pq_registry_identity_expires(q->run->options->registry, registry->host);
     pq_error_move(&registry->error, err);

@@ -1,5 +1,5 @@
 /* Is everything there that a tree needs? Logs in to each registry and resolves each image, all at once over one set of
- * connections. Reads only. */
+ * connections. Reads only, but for `try_push`. */
 #pragma once
 
 #include "oci/platform.h"
@@ -27,15 +27,24 @@ typedef struct pq_checked_image {
     pq_strings platforms; /* linux/amd64, … ; empty when not asked for */
     uint64_t size;        /* bytes as transferred, for the platform asked for; 0 when not asked for */
     pq_error error;
+    char *blob;     /* private: the digest of one in its repository; NULL when not known */
     bool leads;     /* private: its manifest is being looked into */
     size_t follows; /* private: 1 + index of the image with the same digest that is being looked into; 0 for none */
 } pq_checked_image;
+
+typedef enum pq_push_right {
+    PQ_PUSH_UNKNOWN = 0, /* not asked, or not told */
+    PQ_PUSH_NO,
+    PQ_PUSH_YES,
+} pq_push_right;
 
 typedef struct pq_checked_registry {
     char *host;
     bool ok;
     char *identity; /* words for people */
     time_t expires; /* 0: not known */
+    pq_push_right can_push;
+    char *pushed; /* the repository where that was tried; NULL: nowhere */
     pq_error error;
 } pq_checked_registry;
 
@@ -50,8 +59,14 @@ typedef struct pq_preflight {
 
 typedef struct pq_preflight_options {
     pq_registry *registry;
-    const pq_platform *platform; /* that images must be made for */
-    bool manifests_only;         /* do without reading manifests and trying a blob */
+    const pq_platform *platform; /* that images must be made for; for it a blob is tried */
+    const pq_platform *also;     /* further ones that images must be made for; NULL when there are none */
+    size_t also_count;
+    bool manifests_only; /* do without reading manifests and trying a blob */
+    /* Find out who may push, by asking to mount a blob of an image into the repository that it lies in already, which
+     * changes nothing; an upload that a registry starts in its place is cancelled. Not at Docker Hub, nor where an
+     * image could not be looked into. */
+    bool try_push;
 } pq_preflight_options;
 
 void pq_preflight_clear(pq_preflight *preflight);

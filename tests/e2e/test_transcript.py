@@ -215,11 +215,13 @@ def test_check(with_secrets):
             found = image.split("@")[1] if "@" in image else digests[image]
             lines += f"ok          {image}  {place}  {found[:19]}  <size>\n"
     result = with_secrets.run("check", "containers")
-    assert result.err == USING + NOT_USED
+    assert matches(result.err, USING + NOT_USED + (
+        "pratique: ghcr.example.com: warning: secret ghcr_creds can do more than pull: it may push to acme/<any> "
+        "(to pull, give it an identity that may do no more)\n"))
     assert matches(result.out, (
-        f"ok          {ECR}  aws, secret aws_creds, profile default\n"
-        "ok          acme.azurecr.io  azure, secret azprincipal\n"
-        "ok          ghcr.example.com  generic, secret ghcr_creds\n"
+        f"ok          {ECR}  aws, secret aws_creds, profile default, pull only\n"
+        "ok          acme.azurecr.io  azure, secret azprincipal, pull only\n"
+        "ok          ghcr.example.com  generic, secret ghcr_creds, can push\n"
         "ok          hub.example.com  hub, secret hub_creds\n"
     ) + lines)
 

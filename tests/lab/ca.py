@@ -1,6 +1,7 @@
 """The lab's certificate authority and one leaf certificate a host."""
 
 import datetime
+import ipaddress
 import ssl
 import subprocess
 from pathlib import Path
@@ -48,15 +49,15 @@ class Authority:
         self.certificate_file.write_bytes(_pem(self._certificate))
         self._write_hashed_directory()
 
-    def leaf(self, host: str) -> tuple[Path, Path]:
-        """Issue a certificate for `host`; returns the files of the certificate and of its key."""
+    def leaf(self, host: str, *, expired: bool = False) -> tuple[Path, Path]:
+        """Issue a certificate for `host`, a name or an address; returns the files of the certificate and of its key."""
         key = ec.generate_private_key(ec.SECP256R1())
         # A common name holds 64 characters at most; the S3 host is longer, so only the
         # alternative name counts.
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host[:64])])
         certificate = (
-            self._builder(name, key)
-            .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+            self._builder(name, key, expired)
+            .add_extension(x509.SubjectAlternativeName([_general_name(host)]), critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_key_usage(certificates=False), critical=True)
             .add_extension(
@@ -75,14 +76,16 @@ class Authority:
         write_private(key_file, _key_pem(key))
         return certificate_file, key_file
 
-    def server_context(self, host: str) -> ssl.SSLContext:
-        certificate_file, key_file = self.leaf(host)
+    def server_context(self, host: str, *, expired: bool = False) -> ssl.SSLContext:
+        certificate_file, key_file = self.leaf(host, expired=expired)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate_file, key_file)
         context.set_alpn_protocols(["http/1.1"])
         return context
 
-    def _builder(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+    def _builder(
+        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, expired: bool = False
+    ) -> x509.CertificateBuilder:
         now = datetime.datetime.now(datetime.timezone.utc)
         return (
             x509.CertificateBuilder()
@@ -91,8 +94,8 @@ class Authority:
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
             # A day of leeway, so that a client with a skewed clock still gets past TLS.
-            .not_valid_before(now - _ONE_DAY)
-            .not_valid_after(now + 30 * _ONE_DAY)
+            .not_valid_before(now - (3 * _ONE_DAY if expired else _ONE_DAY))
+            .not_valid_after(now + (-2 * _ONE_DAY if expired else 30 * _ONE_DAY))
         )
 
     def _write_hashed_directory(self) -> None:
@@ -107,6 +110,13 @@ class Authority:
         link = self.hashed_directory / f"{subject_hash}.0"
         link.unlink(missing_ok=True)
         link.symlink_to(copy.name)
+
+
+def _general_name(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
 
 
 def _key_usage(certificates: bool) -> x509.KeyUsage:

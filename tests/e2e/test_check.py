@@ -1,0 +1,187 @@
+"""`check` beyond its transcript: who may push, and that finding it out leaves nothing behind; platforms; what people see
+of it."""
+
+import os
+import subprocess
+
+import pytest
+
+from .conftest import CONFIGURATION
+from .factory import Factory, digest
+from .hostile import HostileServer
+from .test_hostile_registry import CONFIG, MANIFEST, PASSWORD, basic, manifest
+
+ECR = "123456789012.dkr.ecr.us-east-2.amazonaws.com"
+APP = (
+    "services:\n"
+    "  cache: {image: ghcr.example.com/acme/redis:7}\n"
+    "  web: {image: acme.azurecr.io/web/nginx:1.25}\n"
+    f"  base: {{image: '{ECR}/base:1.2'}}\n"
+)
+HINT = "(to pull, give it an identity that may do no more)\n"
+
+
+@pytest.fixture
+def factory(session, lab):
+    factory = Factory.ready(session, lab)
+    factory.write({"app/docker-compose.yml": APP})
+    return factory
+
+
+def rights(factory, *arguments, **how):
+    return {r["registry"]: r["can_push"] for r in factory.run("check", "containers", "--json", *arguments, **how).json()["registries"]}
+
+
+def uploads_left(lab):
+    """What uploads the docker-registries keep."""
+    return [path for registry in lab._registries.values() for path in registry.storage.rglob("_uploads/*")]
+
+
+def test_who_may_push(factory, lab):
+    assert rights(factory) == {ECR: False, "acme.azurecr.io": False, "ghcr.example.com": True, "hub.example.com": None}
+    result = factory.run("check", "containers")
+    assert result.out.startswith(
+        f"ok          {ECR}  aws, secret aws_creds, profile default, pull only\n"
+        "ok          acme.azurecr.io  azure, secret azprincipal, pull only\n"
+        "ok          ghcr.example.com  generic, secret ghcr_creds, can push\n"
+        "ok          hub.example.com  hub, secret hub_creds\n")
+    assert result.err == ("pratique: using factory-config.yml\npratique: ghcr.example.com: warning: secret ghcr_creds can "
+                          f"do more than pull: it may push to acme/redis {HINT}")
+    assert uploads_left(lab) == []
+    tried = [(r["host"], r["method"], r["status"]) for r in lab.requests() if r["method"] not in ("GET", "HEAD")]
+    assert sorted(set(tried)) == [(ECR, "POST", 403), ("acme.azurecr.io", "POST", 401),
+                                  ("api.ecr.us-east-2.amazonaws.com", "POST", 200), ("ghcr.example.com", "POST", 201)]
+
+
+def test_identities_that_may_push(factory, lab):
+    factory.give_secret("azprincipal", str(lab.credentials.azure_push))
+    key = lab.credentials.aws_push
+    factory.give_secret("aws_creds", f"[default]\naws_access_key_id = {key.key_id}\naws_secret_access_key = {key.secret}\n")
+    result = factory.run("check", "containers")
+    assert f"pratique: {ECR}: warning: secret aws_creds, profile default can do more than pull: it may push to base {HINT}" in result.err
+    assert f"pratique: acme.azurecr.io: warning: secret azprincipal can do more than pull: it may push to web/nginx {HINT}" in result.err
+    assert uploads_left(lab) == []
+    # Without looking into an image there is no blob to ask with.
+    assert set(rights(factory, "--manifests-only").values()) == {None}
+
+
+def test_the_hub_may_be_pushed_to_without_a_warning(session, lab):
+    config = CONFIGURATION.format(**{**lab.hosts, "hub": lab.hosts["generic"]}, factory="acme").replace("hub_creds", "ghcr_creds")
+    head, _, tail = config.partition("- type: generic")
+    factory = Factory(session, lab, config=head + tail[tail.index("hub:"):]).give_secrets()
+    factory.write({"app/docker-compose.yml": APP})
+    result = factory.run("check", "containers")
+    assert "ok          ghcr.example.com  hub, secret ghcr_creds, can push\n" in result.out and "warning" not in result.err
+
+
+def image(handler):
+    if "/blobs/" in handler.path:
+        handler.say(200, CONFIG)
+    else:
+        handler.say(200, manifest(), Content_Type=MANIFEST, Docker_Content_Digest=digest(manifest()))
+
+
+def answers(post):
+    return lambda handler: post(handler) if handler.command == "POST" else image(handler)
+
+
+@pytest.mark.parametrize(("host", "answer", "right", "asked"), [
+    ("docker.io", basic(image), None, False),
+    ("open.example.org", lambda h: h.say(200) if h.path == "/v2/" else image(h), None, False),
+    ("mounts.example.org", basic(answers(lambda h: h.say(201))), True, True),
+    ("cache.example.org", basic(answers(lambda h: h.say(405))), False, True),
+    ("gone.example.org", basic(answers(lambda h: h.say(404))), None, True),
+    ("odd.example.org", basic(answers(lambda h: h.say(202))), True, True),
+    ("away.example.org", basic(answers(lambda h: h.say(202, Location="https://stranger.example.net/x"))), True, True),
+    ("empty.example.org", basic(lambda h: h.say(404)), None, False),
+    ("uploads.example.org", basic(answers(lambda h: h.say(202, Location="/v2/a/b/blobs/uploads/1?x=2"))), True, True),
+])
+def test_the_right_of_an_identity_at(session, lab, host, answer, right, asked):
+    session.patterns.add_secret("the password at all hosts", PASSWORD)
+    factory = Factory(session, lab, config=(
+        f"container_registries:\n- {{type: generic, url: {host}, generic_secret_name: creds}}\n"))
+    factory.give_secret("creds", f"mallory:{PASSWORD}")
+    factory.write({"app/docker-compose.yml": f"services: {{a: {{image: '{host}/a/b:1'}}}}\n"})
+    server = HostileServer(lab, "registry-1.docker.io" if host == "docker.io" else host, answer)
+    try:
+        assert rights(factory, status=1 if host.startswith("empty") else 0) == {host: right}
+    finally:
+        server.end()
+    posts = [r for r in server.seen if r.method not in ("GET", "HEAD")]
+    wanted = ["POST /v2/a/b/blobs/uploads/?mount=" + digest(CONFIG).replace(":", "%3A") + "&from=a%2Fb"] if asked else []
+    wanted += ["DELETE /v2/a/b/blobs/uploads/1?x=2"] if host.startswith("uploads") else []
+    assert [f"{r.method} {r.path}" for r in posts] == wanted
+    if host == "docker.io":
+        # A manifest that is read counts as a pull.
+        assert not [r for r in server.seen if r.method == "GET" and "/manifests/" in r.path]
+
+
+# Platforms.
+
+
+def platforms(session, lab, listed):
+    config = CONFIGURATION.format(**lab.hosts, factory="acme").replace("[amd64]", listed)
+    factory = Factory(session, lab, config=config).give_secrets()
+    # Two platforms, and one.
+    factory.write({"app/docker-compose.yml": "services:\n  a: {image: acme.azurecr.io/web/nginx:1.25}\n"
+                                             "  b: {image: ghcr.example.com/acme/broker:2}\n"})
+    return factory
+
+
+@pytest.mark.parametrize(("listed", "nginx", "broker"), [
+    ("[amd64]", None, None),
+    ("[arm64]", None, "linux/arm64"),
+    ("[arm64, amd64]", None, "linux/arm64"),
+    ("[arm, arm64, amd64]", "linux/arm", "linux/arm, linux/arm64"),
+])
+def test_each_image_must_be_made_for_each_platform(session, lab, listed, nginx, broker):
+    result = platforms(session, lab, listed).run("check", "containers", "--json", status=1 if broker else 0)
+    assert [i["platforms"] for i in result.json()["images"]] == [["linux/amd64", "linux/arm64"], ["linux/amd64"]]
+    assert [i["error"] for i in result.json()["images"]] == [
+        nginx and f"is not made for {nginx}, only for linux/amd64, linux/arm64",
+        broker and f"is not made for {broker}, only for linux/amd64"]
+    assert [i["status"] for i in result.json()["images"]] == [
+        "not-found" if nginx else "ok", "not-found" if broker else "ok"]
+
+
+# What people see.
+
+
+def last_line(result):
+    return result.out.splitlines()[-1]
+
+
+def test_what_is_to_do_stands_at_the_end(factory, lab):
+    factory.write({"app/docker-compose.yml": APP.replace(":7", ":70"), "b/Dockerfile": "ARG BASE\nFROM $BASE\n",
+                   "c/Dockerfile": "FROM ghcr.example.com/acme/none:1\nFROM nowhere.example.net/a/b:1\n"})
+    lab.deny_action("ecr:BatchGetImage", "base")
+    result = factory.run("check", "containers", status=None)
+    assert last_line(result) == (
+        "to do: mend 1 login; get the right to pull 1 image; correct 2 images; give a value to 1 image")
+    lab.unavailable(lab.hosts["generic"], status=503, count=50, path="/manifests/")
+    factory.write({"app/docker-compose.yml": APP, "b/Dockerfile": "FROM scratch\n", "c/Dockerfile": "FROM scratch\n"})
+    lab.allow_actions()
+    assert last_line(factory.run("check", "containers", status=3)) == "to do: try 1 image again"
+    lab.clear_faults()
+    assert "to do" not in factory.run("check", "containers").out
+
+
+def on_a_terminal(place, **env):
+    primary, secondary = os.openpty()
+    done = subprocess.run([place.programs / "pratique", "check", "containers"], stdout=secondary, stderr=subprocess.PIPE,
+                          check=False, cwd=place.work, env={**place.env, "TERM": "xterm", **env})
+    os.close(secondary)
+    with os.fdopen(primary, "rb") as stream:
+        shown = os.read(stream.fileno(), 1 << 16)
+    place.keep("a check on a terminal", shown + done.stderr)
+    return shown.decode().replace("\r\n", "\n")
+
+
+def test_colour_only_on_a_terminal_that_wants_it(factory):
+    factory.write({"app/docker-compose.yml": APP.replace(":7", ":70")})
+    plain = factory.run("check", "containers", status=1, env={"TERM": "xterm"}).out
+    coloured = on_a_terminal(factory.place)
+    assert "\033[32mok\033[0m          acme.azurecr.io  azure" in coloured
+    assert "\033[31mnot-found\033[0m   ghcr.example.com/acme/redis:70" in coloured
+    assert coloured.replace("\033[32m", "").replace("\033[31m", "").replace("\033[0m", "") == plain
+    assert on_a_terminal(factory.place, NO_COLOR="1") == on_a_terminal(factory.place, TERM="dumb") == plain
