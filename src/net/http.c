@@ -35,6 +35,7 @@ typedef struct transfer {
     bool running;
     size_t body_sent;
     size_t sink_bytes;
+    pq_buf kept; /* of an answer that was cut off, to go on with */
     pq_http_answer answer;
     pq_error failure; /* of a sink, a cap or a rule: beats what libcurl says */
 } transfer;
@@ -153,6 +154,7 @@ static void free_transfer(transfer *t)
 {
     stop_easy(t);
     free(t->url);
+    pq_buf_clear(&t->kept);
     pq_http_answer_clear(&t->answer);
     pq_error_clear(&t->failure);
     free(t);
@@ -218,6 +220,24 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *context)
     return length;
 }
 
+/* The rest of what was kept begins to come, or all of it again. */
+static bool go_on(transfer *t, long status)
+{
+    static const char unit[] = "bytes ";
+    const char *range = pq_http_header(&t->answer, "Content-Range");
+    PQ_AUTO_FREE char *wanted = pq_asprintf("%s%zu-", unit, t->kept.length);
+    if (status != 206) {
+        pq_buf_clear(&t->kept);
+        return true;
+    }
+    if (!range || !pq_starts_with(range, wanted))
+        return pq_fail(&t->failure, PQ_EFAILED, NULL, NULL, "the answer goes on at another place than was asked for");
+    pq_buf_clear(&t->answer.body);
+    t->answer.body = t->kept;
+    t->kept = (pq_buf){0};
+    return true;
+}
+
 static size_t on_body(char *bytes, size_t size, size_t count, void *context)
 {
     transfer *t = context;
@@ -239,6 +259,8 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *context)
         t->sink_bytes += length;
         return t->request.sink(t->request.sink_context, bytes, length, &t->failure) ? length : 0;
     }
+    if (t->kept.length && !go_on(t, status))
+        return 0;
     pq_buf_add(&t->answer.body, bytes, length);
     if (t->answer.body.overflow) {
         (void)pq_fail(&t->failure, PQ_EFAILED, NULL, NULL, "the answer is larger than %zu bytes", t->answer.body.cap);
@@ -370,6 +392,10 @@ static void begin(transfer *t)
     for (size_t i = 0; request->headers && i < request->headers->count; i++)
         add_header(t, request->headers->at[i]);
     add_header(t, "Expect:"); /* a registry that does not know it costs a second */
+    if (t->kept.length) {
+        PQ_AUTO_FREE char *range = pq_asprintf("Range: bytes=%zu-", t->kept.length);
+        add_header(t, range);
+    }
     if (request->authorization && t->keep_credentials) {
         PQ_AUTO_BUF line = PQ_SENSITIVE_BUF(PQ_MAX_SECRET * 2);
         pq_buf_adds(&line, "Authorization: ");
@@ -449,10 +475,26 @@ static void finish(transfer *t)
     free_transfer(t);
 }
 
+/* Puts aside what came of an answer that was cut off. */
+static void keep_part(transfer *t, long status)
+{
+    const char *ranges = pq_http_header(&t->answer, "Accept-Ranges");
+    bool known = status == 206 || (status == 200 && pq_streq(ranges, "bytes"));
+    if (!t->request.resumable || t->request.sink || !known || !t->answer.body.length ||
+        !pq_streq(t->request.method, "GET"))
+        return;
+    pq_buf_clear(&t->kept);
+    t->kept = t->answer.body;
+    t->answer.body = (pq_buf){0};
+}
+
 static void on_complete(transfer *t, CURLcode code)
 {
+    long came = 0;
+    (void)curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &came);
     if (code == CURLE_OK)
-        (void)curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &t->answer.status);
+        /* The whole is there: that it came in parts is nobody's business. */
+        t->answer.status = came == 206 && t->request.resumable ? 200 : came;
     else if (t->failure.code == PQ_OK)
         pq_http_describe(t->easy, code, t->error_text, t->url, pq_monotonic() - t->started, &t->failure);
     if (pq_log_level() >= PQ_VERBOSE) {
@@ -476,6 +518,8 @@ static void on_complete(transfer *t, CURLcode code)
             pq_note("%s: %s; trying again in %.0f s", t->request.where ? t->request.where : "a request",
                     busy ? "the other side is busy" : t->failure.message, wait);
         t->start_at = pq_monotonic() + wait;
+        if (lost)
+            keep_part(t, came);
         pq_error_clear(&t->failure);
         return;
     }

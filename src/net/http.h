@@ -47,10 +47,13 @@ typedef struct pq_http_request {
     size_t body_length;
     int body_fd; /* read from its start when `body` is NULL and `body_length` is not 0 */
     const pq_http_trust *trust;
-    size_t answer_cap;  /* bytes of a successful answer's body that are kept; 0: PQ_MAX_API_ANSWER */
-    bool sensitive;     /* the answer holds a secret: its buffer is wiped, nothing of it is shown */
-    bool follow;        /* follow redirects, GET and HEAD only */
-    bool repeatable;    /* safe to send again although the method is POST, PUT, PATCH or DELETE */
+    size_t answer_cap; /* bytes of a successful answer's body that are kept; 0: PQ_MAX_API_ANSWER */
+    bool sensitive;    /* the answer holds a secret: its buffer is wiped, nothing of it is shown */
+    bool follow;       /* follow redirects, GET and HEAD only */
+    bool repeatable;   /* safe to send again although the method is POST, PUT, PATCH or DELETE */
+    /* What the URL names never changes, and the caller proves the whole: a GET that was cut off in the middle goes on
+     * where it was (RFC 9110, section 14), where the server can do that. Not with a sink. */
+    bool resumable;
     pq_http_sink *sink; /* gets the body of a 2xx answer instead of `body` */
     void *sink_context;
 } pq_http_request;

@@ -380,6 +380,7 @@ static void send_call(call *c, const pq_secret *authorization)
         .answer_cap = c->what.answer_cap,
         .follow = !c->what.keep_redirect && (pq_streq(c->what.method, "GET") || pq_streq(c->what.method, "HEAD")),
         .repeatable = c->what.repeatable,
+        .resumable = c->what.resumable,
         .sink = c->what.sink,
         .sink_context = c->what.sink_context,
     };

@@ -45,6 +45,7 @@ typedef struct pq_registry_call {
     int body_fd; /* when `body` is NULL and `body_length` is not 0 */
     size_t answer_cap;
     bool repeatable;
+    bool resumable;     /* see pq_http_request */
     bool keep_redirect; /* a redirect is the answer: it is not followed */
     pq_http_sink *sink;
     void *sink_context;

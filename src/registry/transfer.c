@@ -166,6 +166,7 @@ bool pq_registry_pull_blob(pq_registry *registry, const pq_repository *repositor
     PQ_AUTO_FREE char *path = pq_asprintf("blobs/%s", digest);
     pq_registry_call call = call_of(repository, "GET", path, where);
     call.answer_cap = out->cap;
+    call.resumable = true; /* it is named by its digest, and held against it */
     PQ_AUTO_ANSWER answer = {0};
     if (!ask(registry, &call, 200, 200, &answer, err))
         return false;

@@ -11,7 +11,7 @@ import pytest
 from lab import Lab
 from lab.ca import Authority
 
-from .factory import digest, matches
+from .factory import SMALL, Factory, digest, matches
 from .hostile import HostileServer
 from .test_hostile_registry import CONFIG, MANIFEST, PASSWORD, basic, bearer, manifest
 
@@ -311,3 +311,14 @@ def test_a_full_disk(lab, other_place, more):
     assert done.returncode == 1
     assert done.stderr.decode() == USING + "pratique: standard output: cannot write: No space left on device " \
         "(the disk is full: make room and run it again)\n"
+
+
+def test_a_bundle_that_is_cut_off_goes_on_where_it_was(session, lab):
+    factory = Factory.ready(session, lab)
+    factory.write(SMALL)
+    factory.build()
+    lab.clear_log()
+    lab.cut(lab.hosts["hub"], after=20, path="/blobs/")
+    factory.verify()
+    blobs = [r["status"] for r in lab.requests(lab.hosts["hub"]) if "/blobs/" in r["path"]]
+    assert blobs[:2] == [200, 206]

@@ -98,6 +98,51 @@ static void an_answer_comes_whole(void **state)
     stop(&s);
 }
 
+#define CUT(more) "HTTP/1.1 200 OK\r\n" more "Content-Length: 10\r\n\r\nhello"
+
+/* What a GET of ten bytes gives that is cut off after five. */
+static bool resume(server *s, const char *first, const char *second, const char *third, pq_http_answer *answer,
+                   pq_error *err)
+{
+    start(s, (const char *const[]){first, second, third, NULL});
+    PQ_AUTO_HTTP *http = client();
+    PQ_AUTO_FREE char *url = pq_asprintf("http://127.0.0.1:%u/", s->port);
+    pq_http_request request = {.method = "GET", .url = url, .resumable = true};
+    bool good = pq_http_do(http, &request, answer, err);
+    stop(s);
+    return good;
+}
+
+static void a_body_that_is_cut_off_goes_on(void **state)
+{
+    (void)state;
+    server s;
+    PQ_AUTO_ANSWER answer = {0};
+    PQ_AUTO_ERROR err = {0};
+    /* In two more parts. */
+    assert_true(resume(&s, CUT("Accept-Ranges: bytes\r\n"),
+                       "HTTP/1.1 206 Part\r\nContent-Range: bytes 5-9/10\r\nContent-Length: 5\r\n\r\nwo",
+                       "HTTP/1.1 206 Part\r\nContent-Range: bytes 7-9/10\r\nContent-Length: 3\r\n\r\nrld", &answer,
+                       &err));
+    assert_int_equal(answer.status, 200);
+    assert_string_equal(pq_buf_text(&answer.body), "helloworld");
+    assert_null(strstr(s.asked[0], "Range:"));
+    assert_non_null(strstr(s.asked[1], "\r\nRange: bytes=5-\r\n"));
+    assert_non_null(strstr(s.asked[2], "\r\nRange: bytes=7-\r\n"));
+    /* From its beginning, by a server that thought better of it; or that never could. */
+    assert_true(resume(&s, CUT("Accept-Ranges: bytes\r\n"), "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nnew", NULL,
+                       &answer, &err));
+    assert_string_equal(pq_buf_text(&answer.body), "new");
+    assert_true(resume(&s, CUT(""), "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nnew", NULL, &answer, &err));
+    assert_null(strstr(s.asked[1], "Range:"));
+    assert_string_equal(pq_buf_text(&answer.body), "new");
+    /* Elsewhere than it was asked to. */
+    assert_false(resume(&s, CUT("Accept-Ranges: bytes\r\n"),
+                        "HTTP/1.1 206 Part\r\nContent-Range: bytes 0-4/10\r\nContent-Length: 5\r\n\r\nhello", NULL,
+                        &answer, &err));
+    assert_int_equal(err.code, PQ_EFAILED);
+}
+
 static void a_redirect_elsewhere_drops_the_credential(void **state)
 {
     (void)state;
@@ -209,6 +254,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_answer_comes_whole),
+        cmocka_unit_test(a_body_that_is_cut_off_goes_on),
         cmocka_unit_test(a_redirect_elsewhere_drops_the_credential),
         cmocka_unit_test(a_credential_never_goes_in_the_clear),
         cmocka_unit_test(busy_answers_are_tried_again),
