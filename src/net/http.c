@@ -547,8 +547,8 @@ static double start_due(pq_http *http)
     double soonest = -1, now = pq_monotonic();
     size_t running = 0;
     for (transfer *t = http->transfers, *next; t && running < MAX_RUNNING; t = next) {
-        next = t->next;
         /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): finish() unlinks before it frees */
+        next = t->next;
         if (t->running) {
             running++;
             continue;

@@ -513,7 +513,7 @@ bool pq_registry_refused(pq_registry *registry, const pq_registry_call *what, co
                        "%s wants a login and the configuration has none for it", what->host);
     if (status == 401 && h->scheme == SCHEME_BASIC)
         return pq_fail(err, PQ_EDENIED, where, "set the secret again with `pratique secrets update`",
-                       "%s refuses the user name or password of %s%s%s", what->host, identity, colon, words);
+                       "the registry refuses the user name or password of %s%s%s", identity, colon, words);
     if (status == 401 || status == 403)
         return pq_fail(err, PQ_EDENIED, where,
                        what->push ? "give it the right to push there" : "give it the right to pull there",

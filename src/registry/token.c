@@ -161,7 +161,7 @@ bool pq_token_read(const pq_http_answer *answer, const char *host, const pq_cred
                            "add it to container_registries in factory-config.yml, with its secret",
                            "%s wants a login and the configuration has none for it%s%s", host, colon, words);
         return pq_fail(err, PQ_EDENIED, host, "set the secret again with `pratique secrets update`",
-                       "%s refuses the user name or password of %s%s%s", host, identity, colon, words);
+                       "the registry refuses the user name or password of %s%s%s", identity, colon, words);
     }
     if (answer->status == 429 || answer->status >= 500)
         return pq_fail(err, PQ_EBUSY, host, "try again later", "the token service failed (status %ld)%s%s",
