@@ -321,7 +321,7 @@ def test_what_is_built_is_what_was_checked(own):
 def test_secrets_of_others_are_not_within_reach_of_a_build(own):
     """The hosts that the helper answers for are those of this build, and its files are private."""
     own.write({
-        **SMALL, "x/Dockerfile": "FROM ghcr.example.com/acme/broker:2\nRUN sleep 3\n",
+        **SMALL, "x/Dockerfile": "FROM ghcr.example.com/acme/broker:2\nRUN sleep 8\n",
     })
     child = start(own, "--out", "out")
     try:
