@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import time
 
 import pytest
 
@@ -215,3 +216,24 @@ def test_a_configuration_inside_the_folder_is_not_used(session, lab):
     assert "failed      evil.example.com  anonymous" in result.out
     # It was asked, and got nothing.
     assert all(not r["authorization"] for r in lab.requests("evil.example.com"))
+
+
+# What people type by habit.
+
+
+def test_version_as_an_option(run):
+    assert run("--version").out == run("version").out
+
+
+def test_the_help_of_a_group_lists_its_commands(run):
+    out = run("secrets", "--help").out
+    assert [line.split("  ")[0] for line in out.splitlines()] == ["secrets update", "secrets list", "secrets rekey"]
+
+
+def test_a_signal_ends_the_wait_for_a_secret(place):
+    child = subprocess.Popen([PROGRAMS / "pratique", "secrets", "update", "one=-"], stdin=subprocess.PIPE,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=place.work, env=place.env)
+    time.sleep(1)
+    child.terminate()
+    assert child.wait(timeout=10) == 130
+    child.communicate()

@@ -57,6 +57,17 @@ def test_what_is_no_version(factory, version):
     assert result.err == USING + "pratique: --version wants a number from 1 (--version 7)\n"
 
 
+@pytest.mark.parametrize("machine", ["foo bar", "", "a/b", "-x", "a#b", "x%2fy"])
+def test_what_is_no_name_of_a_machine(factory, machine):
+    result = factory.build(f"--machine={machine}", status=2)
+    assert f"{machine} cannot be the name of a machine (letters, digits," in result.err
+
+
+@pytest.mark.parametrize("tag", ["", "a b", "a,b", "devel:main"])
+def test_what_is_no_tag(factory, tag):
+    assert "cannot be a tag (letters, digits," in factory.build(f"--tag={tag}", status=2).err
+
+
 def test_a_detached_head_needs_a_tag(factory):
     git = ("/usr/bin/git", "-C", factory.containers)
     factory.place.program(*git, "checkout", "-q", "--detach")
