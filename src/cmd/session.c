@@ -75,7 +75,8 @@ bool pq_session_open_secrets(pq_session *session, pq_cli *cli)
 static bool keep_out_of_builds(const pq_session *session, const char *folder)
 {
     PQ_AUTO_ERROR ignored = {0};
-    if (!session->for_builds || !pq_starts_with(folder, "/dev/shm/pratique-"))
+    PQ_AUTO_FREE char *shared = pq_asprintf("/dev/shm/pratique-%u", (unsigned)geteuid());
+    if (!session->for_builds || !pq_streq(folder, shared))
         return false;
     if (!pq_remove_tree(folder, &ignored))
         pq_detail("%s", ignored.message);
