@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Runs the benches in a lab of their own and writes bench/RESULTS.md.
 
-    bench/run.py [--rounds N] [--print] [NAME...]     NAME: login build images; --print writes no file
+    bench/run.py [--rounds N] [--print] [NAME...]     NAME: login helper build images; --print writes no file
 """
 
 import argparse
@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from pairs import BenchFailed
 from world import world
 
-BENCHES = ("login", "build", "images")
+BENCHES = ("login", "helper", "build", "images")
 RESULTS = Path(__file__).with_name("RESULTS.md")
 
 
