@@ -41,6 +41,14 @@ void *pq_alloc(size_t count, size_t size)
     return memory;
 }
 
+void *pq_alloc_raw(size_t size)
+{
+    void *memory = malloc(size ? size : 1);
+    if (!memory)
+        out_of_memory();
+    return memory;
+}
+
 void *pq_grow(void *array, size_t *capacity, size_t need, size_t size)
 {
     if (need <= *capacity)
@@ -62,15 +70,33 @@ char *pq_strndup(const char *text, size_t length)
 {
     if (length == SIZE_MAX)
         out_of_memory();
-    char *copy = pq_alloc(length + 1, 1);
+    char *copy = pq_alloc_raw(length + 1);
     if (length)
         memcpy(copy, text, length);
+    copy[length] = '\0';
     return copy;
 }
 
 char *pq_strdup(const char *text)
 {
     return text ? pq_strndup(text, strlen(text)) : NULL;
+}
+
+char *pq_joined(const char *first, ...)
+{
+    va_list arguments;
+    size_t length = 0;
+    va_start(arguments, first);
+    for (const char *part = first; part; part = va_arg(arguments, const char *))
+        length += strlen(part);
+    va_end(arguments);
+    char *text = pq_alloc_raw(length + 1), *at = text;
+    va_start(arguments, first);
+    for (const char *part = first; part; part = va_arg(arguments, const char *))
+        at = stpcpy(at, part);
+    va_end(arguments);
+    *at = '\0';
+    return text;
 }
 
 char *pq_vasprintf(const char *format, va_list arguments)

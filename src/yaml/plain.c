@@ -45,7 +45,8 @@ static bool name_byte(char byte)
 static pq_yaml_mark mark_at(const reader *r, size_t at)
 {
     size_t column = at - r->line_start;
-    for (size_t i = r->line_start; r->high && i < at; i++)
+    size_t i = r->high ? r->line_start + pq_ascii_run(r->in + r->line_start, column) : at;
+    for (; i < at; i++)
         column -= ((unsigned char)r->in[i] & 0xc0) == 0x80; /* in characters */
     return (pq_yaml_mark){(uint32_t)at, r->line, (uint32_t)column};
 }
@@ -387,21 +388,23 @@ static bool read_line(reader *r, size_t at)
 /* Not the byte order mark, nor what ends a line in some versions of YAML or cannot be seen. */
 static bool characters_are_plain(const char *text, size_t length)
 {
-    static const char *const special[] = {"\xe2\x80\xa8", "\xe2\x80\xa9", "\xef\xbb\xbf", "\xef\xbf\xbe",
-                                          "\xef\xbf\xbf"};
-    for (size_t i = 0; i < sizeof special / sizeof *special; i++)
-        if (memmem(text, length, special[i], strlen(special[i])))
+    static const char special[][4] = {"\xe2\x80\xa8", "\xe2\x80\xa9", "\xef\xbb\xbf", "\xef\xbf\xbe", "\xef\xbf\xbf"};
+    for (size_t i = pq_ascii_run(text, length); i < length; i += pq_ascii_run(text + i, length - i)) {
+        size_t width = pq_utf8_width(text + i, length - i);
+        if (width == 0 || (width == 2 && (unsigned char)text[i] == 0xc2 && (unsigned char)text[i + 1] < 0xa0))
             return false;
-    for (size_t i = 0; i + 1 < length; i++)
-        if ((unsigned char)text[i] == 0xc2 && (unsigned char)text[i + 1] < 0xa0)
-            return false;
-    return pq_utf8_valid(text, length);
+        for (size_t j = 0; width == 3 && j < sizeof special / sizeof *special; j++)
+            if (memcmp(text + i, special[j], 3) == 0)
+                return false;
+        i += width;
+    }
+    return true;
 }
 
 /* Line ends of both kinds and what can be seen. */
 static bool bytes_are_plain(const char *text, size_t length, bool *out_high)
 {
-    for (size_t i = 0; i < length; i++) {
+    for (size_t i = pq_ascii_run(text, length); i < length; i++, i += pq_ascii_run(text + i, length - i)) {
         unsigned char byte = (unsigned char)text[i];
         bool line_end = byte == '\n' || (byte == '\r' && i + 1 < length && text[i + 1] == '\n');
         if ((byte < ' ' && !line_end) || byte == 0x7f)
