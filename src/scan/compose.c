@@ -56,8 +56,10 @@ char *pq_scan_beside(const char *from, const char *name)
         at += length + (at[length] == '/');
     }
     PQ_AUTO_BUF out = PQ_BUF(PQ_MAX_TEXT);
-    for (size_t i = 0; i < parts.count; i++)
-        pq_buf_addf(&out, "%s%s", i || *joined == '/' ? "/" : "", parts.at[i]);
+    for (size_t i = 0; i < parts.count; i++) {
+        pq_buf_adds(&out, i || *joined == '/' ? "/" : "");
+        pq_buf_adds(&out, parts.at[i]);
+    }
     return out.length ? pq_buf_steal(&out) : pq_strdup(".");
 }
 
