@@ -82,21 +82,16 @@ char *pq_strdup(const char *text)
     return text ? pq_strndup(text, strlen(text)) : NULL;
 }
 
-char *pq_joined(const char *first, ...)
+char *pq_join(const char *const *texts)
 {
-    va_list arguments;
     size_t length = 0;
-    va_start(arguments, first);
-    for (const char *part = first; part; part = va_arg(arguments, const char *))
-        length += strlen(part);
-    va_end(arguments);
-    char *text = pq_alloc_raw(length + 1), *at = text;
-    va_start(arguments, first);
-    for (const char *part = first; part; part = va_arg(arguments, const char *))
-        at = stpcpy(at, part);
-    va_end(arguments);
+    for (size_t i = 0; texts[i]; i++)
+        length += strlen(texts[i]);
+    char *joined = pq_alloc_raw(length + 1), *at = joined;
+    for (size_t i = 0; texts[i]; i++)
+        at = stpcpy(at, texts[i]);
     *at = '\0';
-    return text;
+    return joined;
 }
 
 char *pq_vasprintf(const char *format, va_list arguments)

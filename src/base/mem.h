@@ -49,7 +49,8 @@ void *pq_grow(void *array, size_t *capacity, size_t need, size_t size) PQ_MUST_U
 
 char *pq_strdup(const char *text) PQ_MUST_USE; /* NULL in, NULL out */
 char *pq_strndup(const char *text, size_t length) PQ_MUST_USE;
-/* The texts one behind the other, NULL after the last: pq_asprintf() for what is done a thousand times. */
-char *pq_joined(const char *first, ...) PQ_MUST_USE __attribute__((sentinel));
+/* The texts one behind the other: for what is done a thousand times, where pq_asprintf() would cost. */
+#define pq_joined(...) pq_join((const char *const[]){__VA_ARGS__, NULL})
+char *pq_join(const char *const *texts) PQ_MUST_USE; /* NULL after the last */
 char *pq_asprintf(const char *format, ...) PQ_MUST_USE PQ_PRINTF(1, 2);
 char *pq_vasprintf(const char *format, va_list arguments) PQ_MUST_USE PQ_PRINTF(1, 0);

@@ -36,7 +36,7 @@ typedef struct reader {
 
 char *pq_scan_name(const pq_scan_options *options, const char *path)
 {
-    PQ_AUTO_FREE char *whole = pq_joined(options->prefix ? options->prefix : "", path, NULL);
+    PQ_AUTO_FREE char *whole = pq_joined(options->prefix ? options->prefix : "", path);
     return pq_printable(whole);
 }
 
@@ -225,7 +225,7 @@ static void find_origin(reader *in, const char *service, origin *out)
     PQ_AUTO_FREE char *at = pq_strdup(service);
     PQ_AUTO_STRINGS visited = {0};
     for (unsigned depth = 0; depth < MAX_CHAIN; depth++) {
-        PQ_AUTO_FREE char *place = pq_joined(file->path, "\n", at, NULL);
+        PQ_AUTO_FREE char *place = pq_joined(file->path, "\n", at);
         if (!pq_strings_add_once(&visited, place))
             break;
         pq_yaml_entry build;

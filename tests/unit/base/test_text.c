@@ -67,7 +67,7 @@ static void a_run_ends_at_what_is_not_plain(void **state)
 static void texts_are_joined(void **state)
 {
     (void)state;
-    PQ_AUTO_FREE char *joined = pq_joined("a", "", "/", "bc", NULL), *empty = pq_joined("", NULL);
+    PQ_AUTO_FREE char *joined = pq_joined("a", "", "/", "bc"), *empty = pq_joined("");
     assert_string_equal(joined, "a/bc");
     assert_string_equal(empty, "");
 }
