@@ -115,14 +115,17 @@ static bool open_bound(question *q)
         pq_session_open_cache(&q->session, folder);
     }
     q->session.failures_too = true;
-    return pq_session_connect(&q->session, q->cli);
+    pq_session_open_auth(&q->session);
+    return true;
 }
 
 static bool open_configured(question *q)
 {
     q->session.failures_too = true;
-    return pq_session_read_config(&q->session, q->cli, NULL, true) && pq_session_open_secrets(&q->session, q->cli) &&
-           pq_session_connect(&q->session, q->cli);
+    if (!pq_session_read_config(&q->session, q->cli, NULL, true) || !pq_session_open_secrets(&q->session, q->cli))
+        return false;
+    pq_session_open_auth(&q->session);
+    return true;
 }
 
 /* Opens what answers for the host. `*out_served` is false when there is no entry. */
