@@ -150,6 +150,17 @@ static host *host_of(pq_registry *registry, const char *name)
     return h;
 }
 
+bool pq_registry_allow_plain(pq_registry *registry, const char *name)
+{
+    PQ_AUTO_FREE char *base = pq_asprintf("http://%s", name);
+    if (!pq_url_is_loopback(base))
+        return false;
+    host *h = host_of(registry, name);
+    free(h->base);
+    h->base = pq_steal(base);
+    return true;
+}
+
 static bool load_identity(pq_registry *registry, host *h, pq_error *err)
 {
     bool again = h->refreshed;
