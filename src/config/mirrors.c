@@ -266,12 +266,36 @@ static size_t matched(const char *prefix, const char *image)
     return image[length] == '\0' || image[length] == '/' || (length > host && strchr(":@", image[length])) ? length : 0;
 }
 
-static void add_source(pq_pull_sources *out, const pq_mirror *mirror, const char *image, size_t prefix)
+/* The rule of the longest prefix, and how many bytes of the image that stands for; NULL and 0 for none. */
+static const pq_mirror_rule *find_rule(const pq_mirrors *mirrors, const char *image, size_t *prefix)
 {
+    const pq_mirror_rule *rule = NULL;
+    *prefix = 0;
+    for (size_t i = 0; i < mirrors->rule_count; i++) {
+        size_t length = matched(mirrors->rules[i].prefix, image);
+        if (length > *prefix) {
+            *prefix = length;
+            rule = &mirrors->rules[i];
+        }
+    }
+    return rule;
+}
+
+static void add_source(const pq_mirrors *mirrors, pq_pull_sources *out, const pq_mirror *mirror, const char *image,
+                       size_t prefix)
+{
+    PQ_AUTO_FREE char *place =
+        mirror->location ? pq_asprintf("%s%s", mirror->location, image + prefix) : pq_strdup(image);
+    size_t unused;
+    const pq_mirror_rule *its_own = find_rule(mirrors, place, &unused);
+    if (its_own && its_own->blocked) {
+        out->blocked = its_own;
+        return;
+    }
     out->at = pq_grow(out->at, &out->capacity, out->count + 1, sizeof *out->at);
     pq_pull_source *source = &out->at[out->count++];
     *source = (pq_pull_source){
-        .image = mirror->location ? pq_asprintf("%s%s", mirror->location, image + prefix) : pq_strdup(image),
+        .image = pq_steal(place),
         .insecure = mirror->insecure,
         .setting = mirror->where,
     };
@@ -280,27 +304,17 @@ static void add_source(pq_pull_sources *out, const pq_mirror *mirror, const char
 
 bool pq_mirrors_sources(const pq_mirrors *mirrors, const char *image, pq_pull_sources *out, pq_error *err)
 {
-    const pq_mirror_rule *rule = NULL;
-    size_t longest = 0;
-    for (size_t i = 0; i < mirrors->rule_count; i++) {
-        size_t length = matched(mirrors->rules[i].prefix, image);
-        if (length > longest) {
-            longest = length;
-            rule = &mirrors->rules[i];
-        }
-    }
     static const pq_mirror itself = {0};
-    if (!rule) {
-        add_source(out, &itself, image, 0);
-        return true;
-    }
-    if (rule->blocked)
-        return pq_fail(err, PQ_EDENIED, NULL, "use another image, or change that file",
-                       "pulling %s is blocked on this machine by %s", rule->prefix, rule->origin.where);
+    size_t prefix;
+    const pq_mirror_rule *rule = find_rule(mirrors, image, &prefix);
     bool by_digest = strchr(image, '@') != NULL;
-    for (size_t i = 0; i < rule->mirror_count; i++)
+    for (size_t i = 0; rule && i < rule->mirror_count; i++)
         if (rule->mirrors[i].use != (by_digest ? PQ_MIRROR_BY_TAG : PQ_MIRROR_BY_DIGEST))
-            add_source(out, &rule->mirrors[i], image, longest);
-    add_source(out, &rule->origin, image, longest);
-    return true;
+            add_source(mirrors, out, &rule->mirrors[i], image, prefix);
+    add_source(mirrors, out, rule ? &rule->origin : &itself, image, prefix);
+    if (out->count)
+        return true;
+    return pq_fail(err, PQ_EDENIED, NULL, "use another image, or change that file",
+                   "pulling from %s is blocked on this machine by %s", out->blocked->prefix,
+                   out->blocked->origin.where);
 }

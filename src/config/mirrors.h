@@ -41,6 +41,7 @@ typedef struct pq_pull_source {
 typedef struct pq_pull_sources {
     pq_pull_source *at;
     size_t count, capacity;
+    const pq_mirror_rule *blocked; /* keeps another place out of the list; NULL: nothing does. Borrowed */
 } pq_pull_sources;
 
 #define PQ_AUTO_MIRRORS PQ_CLEANUP(pq_mirrors_clear) pq_mirrors
@@ -64,7 +65,8 @@ bool pq_mirrors_parse(const void *bytes, size_t length, const char *name, pq_mir
 bool pq_mirrors_load(const pq_mirrors_search *search, pq_mirrors *out, pq_errors *errs) PQ_MUST_USE;
 void pq_mirrors_clear(pq_mirrors *mirrors);
 
-/* Where `image` (host/path:tag or host/path@digest) is to be asked for, in this order: at least one place. A blocked
- * one is an error (PQ_EDENIED) that names the file and has no WHERE. */
+/* Where `image` (host/path:tag or host/path@digest) is to be asked for, in this order: at least one place. As in
+ * containers/image, `blocked` is for a place and not for a name: the mirrors of a blocked registry are asked, it itself
+ * is not. No place being left is an error (PQ_EDENIED) that names the file and has no WHERE. */
 bool pq_mirrors_sources(const pq_mirrors *mirrors, const char *image, pq_pull_sources *out, pq_error *err) PQ_MUST_USE;
 void pq_pull_sources_clear(pq_pull_sources *sources);

@@ -109,6 +109,8 @@ static bool add_sources(pq_preflight *preflight, pq_checked_image *image)
     pq_error *err = &image->error;
     if (!pq_mirrors_sources(preflight->mirrors ? preflight->mirrors : &none, image->pull, &places, err))
         return pq_error_at(err, image->pull);
+    if (places.blocked)
+        image->misses = pq_asprintf("; %s is blocked by %s", places.blocked->prefix, places.blocked->origin.where);
     for (size_t i = 0; i < places.count; i++) {
         pq_image_source *source = add_source(image);
         source->rewritten = places.at[i].rewritten;

@@ -38,7 +38,7 @@ typedef struct pq_checked_image {
     pq_image_source *sources; /* in the order in which they are asked; none when built here or blocked */
     size_t source_count;
     size_t source;  /* the one that is asked, or that has it */
-    char *misses;   /* private: what the sources before said; NULL when nothing */
+    char *misses;   /* private: what the sources before said, and what is blocked; NULL when nothing */
     char *blob;     /* private: the digest of one in its repository; NULL when not known */
     bool leads;     /* private: its manifest is being looked into */
     size_t follows; /* private: 1 + index of the image with the same digest that is being looked into; 0 for none */

@@ -93,9 +93,16 @@ static void a_blocked_one_names_its_file(void **state)
     (void)state;
     PQ_AUTO_MIRRORS mirrors = {0};
     take(&mirrors, "/etc/containers/registries.conf",
-         "\n[[registry]]\nlocation = 'docker.io/evil'\nblocked = true\n[[registry.mirror]]\nlocation = 'm.b'\n");
+         "\n[[registry]]\nlocation = 'docker.io/evil'\nblocked = true\n"
+         "[[registry]]\nlocation = 'mirrored.b'\nblocked = true\n[[registry.mirror]]\nlocation = 'm.b/x'\n"
+         "[[registry.mirror]]\nlocation = 'docker.io/evil'\n"
+         "[[registry]]\nprefix = 'moved.b'\nlocation = 'docker.io/evil'\n");
     assert_sources(&mirrors, "docker.io/evil/x:1",
-                   "pulling docker.io/evil is blocked on this machine by /etc/containers/registries.conf:2");
+                   "pulling from docker.io/evil is blocked on this machine by /etc/containers/registries.conf:2");
+    assert_sources(&mirrors, "moved.b/x:1",
+                   "pulling from docker.io/evil is blocked on this machine by /etc/containers/registries.conf:2");
+    /* What OpenShift writes for mirrorSourcePolicy: NeverContactSource. */
+    assert_sources(&mirrors, "mirrored.b/x:1", "m.b/x/x:1");
     assert_sources(&mirrors, "docker.io/library/x:1", "docker.io/library/x:1");
 }
 
@@ -106,7 +113,7 @@ static void the_old_form_blocks_too(void **state)
     take(&mirrors, "f",
          "[registries.search]\nregistries = ['a.b']\n[registries.insecure]\nregistries = ['localhost:5000']\n"
          "[registries.block]\nregistries = [\n 'bad.example']\n");
-    assert_sources(&mirrors, "bad.example/x:1", "pulling bad.example is blocked on this machine by f:7");
+    assert_sources(&mirrors, "bad.example/x:1", "pulling from bad.example is blocked on this machine by f:7");
     assert_sources(&mirrors, "localhost:5000/x:1", "!localhost:5000/x:1");
 }
 
