@@ -243,6 +243,29 @@ static token *token_of(host *h, const char *scope)
     return t;
 }
 
+/* What one call was told is the answer for all that wait for the same: nobody asks for it one after the other. */
+static void fail_those_waiting(pq_registry *registry, const host *h, const char *scope, const pq_error *err)
+{
+    call *failed = NULL;
+    for (call **at = &registry->waiting; *at;) {
+        call *c = *at;
+        if (c->host == h && strcmp(c->scope, scope) == 0) {
+            *at = c->next;
+            c->next = failed;
+            failed = c;
+        } else {
+            at = &c->next;
+        }
+    }
+    while (failed) {
+        call *c = failed;
+        PQ_AUTO_ERROR copy = {0};
+        failed = c->next;
+        (void)pq_fail(&copy, err->code, err->where, err->hint, "%s", err->message);
+        fail_call(c, &copy);
+    }
+}
+
 typedef struct token_fetch {
     pq_registry *registry;
     host *host;
@@ -272,8 +295,8 @@ static void on_token(void *context, pq_http_answer *answer, pq_error *err)
         advance(c);
         wake(registry, h);
     } else {
+        fail_those_waiting(registry, h, t->scope, err);
         fail_call(c, err);
-        /* The others ask for themselves: what failed may be of that scope only. */
         wake(registry, h);
     }
 }
@@ -340,6 +363,18 @@ static bool renew_token(token *t, const call *c)
     return true;
 }
 
+/* The same for a password that has ended, once in a run. */
+static bool renew_identity(host *h, const call *c)
+{
+    if (!h->have_identity || !h->basic || !pq_secret_equal(h->basic, c->used))
+        return true; /* somebody did already, or is about to */
+    if (h->refreshed)
+        return false;
+    h->refreshed = true;
+    h->have_identity = false;
+    return true;
+}
+
 /* A 403 of ECR for a token whose twelve hours are over. */
 static bool says_expired(const pq_http_answer *answer)
 {
@@ -365,12 +400,7 @@ static bool answer_challenge(call *c, pq_http_answer *answer)
             return c->refusals++ < 2;
         return !not_for_this && c->refusals++ < 2 && renew_token(token_of(h, c->scope), c);
     }
-    if (h->scheme == SCHEME_BASIC && c->used && says_expired(answer) && !h->refreshed) {
-        h->refreshed = true;
-        h->have_identity = false;
-        return true;
-    }
-    return false;
+    return h->scheme == SCHEME_BASIC && c->used && says_expired(answer) && c->refusals++ < 2 && renew_identity(h, c);
 }
 
 static void on_answer(void *context, pq_http_answer *answer, pq_error *err)
@@ -562,9 +592,7 @@ bool pq_registry_refused(pq_registry *registry, const pq_registry_call *what, co
                        identity ? "check the name and tag; some registries also say this when the identity may not pull"
                                 : "check the name and tag; a private repository may look like this without a login",
                        "not found%s%s", colon, words);
-    double wait = pq_http_retry_after(answer);
-    PQ_AUTO_FREE char *later =
-        wait >= 1 ? pq_asprintf("try again in %.0f s, as it asks", wait) : pq_strdup("try again later");
+    PQ_AUTO_FREE char *later = pq_registry_later(answer);
     if (status == 429)
         return pq_fail(err, PQ_EBUSY, where, later, "too many requests (status 429)%s%s", colon, words);
     if (status >= 500)

@@ -133,6 +133,12 @@ char *pq_registry_reason(const pq_http_answer *answer)
     return pq_buf_steal(&text);
 }
 
+char *pq_registry_later(const pq_http_answer *answer)
+{
+    double wait = pq_http_retry_after(answer);
+    return wait >= 1 ? pq_asprintf("try again in %.0f s, as it asks", wait) : pq_strdup("try again later");
+}
+
 static bool is_web_page(const pq_http_answer *answer)
 {
     const char *text = pq_buf_text(&answer->body), *type = pq_http_header(answer, "Content-Type");
@@ -172,9 +178,10 @@ bool pq_token_read(const pq_http_answer *answer, const char *host, const pq_cred
         return pq_fail(err, PQ_EDENIED, host, "set the secret again with `pratique secrets update`",
                        "the registry refuses the user name or password of %s%s%s", identity, colon, words);
     }
+    PQ_AUTO_FREE char *later = pq_registry_later(answer);
     if (answer->status == 429 || answer->status >= 500)
-        return pq_fail(err, PQ_EBUSY, host, "try again later", "the token service failed (status %ld)%s%s",
-                       answer->status, colon, words);
+        return pq_fail(err, PQ_EBUSY, host, later, "the token service failed (status %ld)%s%s", answer->status, colon,
+                       words);
     if (answer->status != 200)
         return pq_fail(err, PQ_EFAILED, host, NULL, "the token service answered with status %ld%s%s", answer->status,
                        colon, words);

@@ -33,5 +33,8 @@ extern const char pq_hint_no_login[], pq_hint_no_login_or_name[], pq_hint_no_rig
  * there is none. Owned. */
 char *pq_registry_reason(const pq_http_answer *answer) PQ_MUST_USE;
 
+/* What to do about a 429 or 5xx: "try again later", or in how many seconds it asks to. Owned. */
+char *pq_registry_later(const pq_http_answer *answer) PQ_MUST_USE;
+
 /* Not HTML in place of what was asked for, as captive portals and login pages of proxies answer. */
 bool pq_registry_no_web_page(const pq_http_answer *answer, const char *where, pq_error *err) PQ_MUST_USE;

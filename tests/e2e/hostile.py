@@ -70,6 +70,7 @@ class HostileServer(http.server.ThreadingHTTPServer):
     address: str = "127.0.0.1"
     tls: bool = True
     daemon_threads = True
+    request_queue_size = 128
 
     def __post_init__(self) -> None:
         self.address_family = socket.AF_INET6 if ":" in self.address else socket.AF_INET
