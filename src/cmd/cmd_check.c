@@ -325,10 +325,13 @@ const pq_command pq_cmd_check = {
     .summary = "log in to each registry and resolve each image",
     .description =
         "Logs in to each registry of the configuration, resolves every image that DIR (default: here) refers to, and "
-        "tries one blob of each, since a right to manifests is not yet one to layers. An identity that can do more "
-        "than "
-        "pull is warned of; finding that out changes nothing in a registry. "
-        "Images that DIR builds itself are `built-here`.",
+        "tries one blob of each, since a right to manifests is not yet one to layers. Each image must be made for "
+        "every platform of `containers.platforms`, or else for this machine's. At Docker Hub only the existence is "
+        "asked for, since reading a manifest counts as a pull. An identity that can do more than pull is warned of; "
+        "finding that out changes nothing in a registry. Images that DIR builds itself are `built-here`. Mirrors, "
+        "other "
+        "locations and blocked registries are those of this machine's registries.conf, as podman reads it; an image "
+        "that came from a mirror says so. On a terminal the progress is shown; the last line says what is to do.",
     .examples = "$ pratique check containers/\n"
                 "$ pratique check containers/ --json",
     .options = check_options,

@@ -525,7 +525,7 @@ static void not_let_in(run *r, pq_checked_image *image, pq_checked_registry *reg
     /* Whose login failed for another reason than a refusal was not denied this image. */
     image->status = registry->error.code == PQ_EDENIED ? PQ_IMAGE_DENIED : PQ_IMAGE_UNREACHABLE;
     registry->needed = true;
-    r->done++;
+    count_done(r);
 }
 
 /* Asks for an image at its present source, or logs in there first; who asks last finds that done. */
@@ -597,6 +597,8 @@ size_t pq_preflight_run(pq_preflight *preflight, const pq_preflight_options *opt
 {
     run r = {.preflight = preflight, .options = options};
     pq_strings_add(&r.accept, pq_accept_manifests);
+    for (size_t i = 0; i < preflight->image_count; i++)
+        r.done += preflight->images[i].status != PQ_IMAGE_UNKNOWN;
     if (preflight->registry_count)
         qsort(preflight->registries, preflight->registry_count, sizeof *preflight->registries, compare_registries);
     for (size_t i = 0; i < preflight->registry_count; i++)
