@@ -318,20 +318,23 @@ def test_a_proxy_that_wants_a_password(session, tmp_path_factory, other_place, g
     assert login.password not in result.text() and "not-it" not in result.text()
 
 
-def test_interrupted_while_nobody_answers(lab, other_place):
-    server = HostileServer(lab, "asleep.example.org", lambda handler: time.sleep(20))
+@pytest.mark.parametrize("answer", [lambda h: time.sleep(20), says(503, Retry_After="30"), basic(halves(lambda: time.sleep(20)))],
+                         ids=["before the answer", "between two tries", "in the middle of an answer"])
+def test_interrupted_while_nobody_answers(lab, other_place, answer):
+    server = HostileServer(lab, "asleep.example.org", answer)
     try:
         place = other_place("asleep.example.org")
         child = subprocess.Popen([place.programs / "pratique", "check", "containers"], stdout=subprocess.PIPE,
                                  stderr=subprocess.PIPE, cwd=place.work, env=place.env)
-        while not server.seen and child.poll() is None:
+        while not [r for r in server.seen if "/v2/" == r.path or "manifests" in r.path] and child.poll() is None:
             time.sleep(0.02)
+        time.sleep(0.3)
         began = time.monotonic()
         child.send_signal(signal.SIGINT)
         out, err = child.communicate(timeout=20)
         assert child.returncode == 130 and time.monotonic() - began < 2
         place.keep("an interrupted check", out + err)
-        assert err.decode().endswith("pratique: asleep.example.org: interrupted\n")
+        assert err.decode().endswith(": interrupted\n")
     finally:
         server.end()
 
