@@ -439,7 +439,7 @@ static double pause_before_retry(const transfer *t)
     double wait = pq_http_retry_after(&t->answer);
     if (wait < 0)
         wait = 0.5 * pow(2, t->tries - 1);
-    double jitter = (double)((unsigned)(pq_monotonic() * 1e9) % 1000u) / 1000.0;
+    double jitter = (double)((uint64_t)(pq_monotonic() * 1e9) % 1000u) / 1000.0;
     return wait + 0.25 * jitter * fmin(wait + 0.1, 2);
 }
 

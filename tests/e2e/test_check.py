@@ -34,8 +34,8 @@ def rights(factory, *arguments, **how):
 
 
 def uploads_left(lab):
-    """What uploads the docker-registries keep."""
-    return [path for registry in lab._registries.values() for path in registry.storage.rglob("_uploads/*")]
+    """What uploads the docker-registries keep, but for the hub's, which is built into."""
+    return [path for alias, registry in lab._registries.items() if alias != "hub" for path in registry.storage.rglob("_uploads/*")]
 
 
 def test_who_may_push(factory, lab):
