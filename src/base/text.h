@@ -16,6 +16,9 @@ bool pq_ascii_alnum(char byte);
 bool pq_ascii_alpha(char byte);
 bool pq_ascii_digit(char byte);
 bool pq_ascii_space(char byte); /* space, tab, CR, LF, VT, FF */
+/* Takes white space away from the start, and from the end, as Unicode knows it: no-break spaces and their like too. */
+void pq_trim_left(const char **text, size_t *length);
+void pq_trim(const char **text, size_t *length);
 /* Length in bytes of the valid UTF-8 sequence that starts at `text`, 0 when there is none within `length`. */
 size_t pq_utf8_width(const char *text, size_t length);
 bool pq_utf8_valid(const char *text, size_t length);

@@ -362,11 +362,9 @@ bool pq_form_read(const char *file, const char *text, char escape, pq_instructio
     const struct form *form = find_form(out->keyword);
     if (!form)
         return unknown_keyword(&in, out->keyword);
-    PQ_AUTO_FREE char *rest = pq_strdup(read_flags(escape, text + length, &out->flags));
-    char *start = rest;
-    while (pq_ascii_space(*start))
-        start++;
-    for (size_t end = strlen(start); end && pq_ascii_space(start[end - 1]);)
-        start[--end] = '\0';
-    return check_flags(&in, form, &out->flags) && read_arguments(&in, form, start, out);
+    const char *rest = read_flags(escape, text + length, &out->flags);
+    size_t rest_length = strlen(rest);
+    pq_trim(&rest, &rest_length);
+    PQ_AUTO_FREE char *trimmed = pq_strndup(rest, rest_length);
+    return check_flags(&in, form, &out->flags) && read_arguments(&in, form, trimmed, out);
 }
