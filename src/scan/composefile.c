@@ -50,7 +50,7 @@ pq_yaml_node pq_composefile_service(const pq_composefile *file, const char *serv
     for (size_t i = pq_yaml_count(file->yaml); i > 0; i--) {
         pq_yaml_node found = service_of(file, i - 1, service);
         if (pq_yaml_kind_of(found) != PQ_YAML_ABSENT)
-            return found;
+            return is_reset(found) ? PQ_YAML_NONE : found;
     }
     return PQ_YAML_NONE;
 }
