@@ -16,6 +16,7 @@ typedef struct reader {
     pq_compose_unit *root;
     pq_vars listed; /* names of services */
     size_t budget;  /* see pq_build_section */
+    unsigned searches;
 } reader;
 
 char *pq_scan_name(const pq_scan_options *options, const char *path)
@@ -54,7 +55,7 @@ typedef struct origin {
     bool found, has_build;
     bool stopped;         /* an error or an unresolved entry was added, say no more */
     bool inherited;       /* the image is not in the file that was asked for */
-    pq_strings seen;      /* what counts already */
+    pq_vars seen;         /* what counts already */
     pq_strings extending; /* what leads here by `extends` */
 } origin;
 
@@ -65,23 +66,45 @@ typedef struct place {
     const char *service;
 } place;
 
-static bool has_service(const pq_compose_unit *unit, const char *service);
+/* Whether the unit or what it includes has the service. However files include one another, each is asked once in one
+ * search. */
+static bool search(pq_compose_unit *unit, const char *service, unsigned number)
+{
+    for (; unit; unit = unit->under) {
+        if (unit->looked == number)
+            continue;
+        unit->looked = number;
+        if (pq_yaml_kind_of(pq_composefile_service(unit->file, service)) != PQ_YAML_ABSENT)
+            return true;
+        for (size_t i = 0; i < unit->included_count; i++)
+            if (search(unit->included[i], service, number))
+                return true;
+    }
+    return false;
+}
 
 /* Included services are those of the unit as well. */
-static bool has_included(const pq_compose_unit *unit, const char *service)
+static bool has_included(reader *in, const pq_compose_unit *unit, const char *service)
 {
+    in->searches++;
     for (size_t i = 0; i < unit->included_count; i++)
-        if (has_service(unit->included[i], service))
+        if (search(unit->included[i], service, in->searches))
             return true;
     return false;
 }
 
-static bool has_service(const pq_compose_unit *unit, const char *service)
+/* Takes from the budget; false when it is used up, which is told once. */
+static bool afford(reader *in, const place *at)
 {
-    for (; unit; unit = unit->under)
-        if (pq_yaml_kind_of(pq_composefile_service(unit->file, service)) != PQ_YAML_ABSENT ||
-            has_included(unit, service))
-            return true;
+    size_t cost = 16 * in->project.unit_count;
+    if (in->budget > cost) {
+        in->budget -= cost;
+        return true;
+    }
+    if (in->budget)
+        pq_compose_project_complain(&in->project, at->file, pq_composefile_service(at->file, at->service), NULL,
+                                    "the file asks for too much, by services that extend and include others");
+    in->budget = 0;
     return false;
 }
 
@@ -112,7 +135,7 @@ static bool follow_extends(reader *in, const place *at, origin *out, place *next
             return false;
     }
     pq_yaml_kind kind = pq_yaml_kind_of(pq_composefile_service(next->file, *name));
-    bool included = next->file == at->unit->file && has_included(at->unit, *name);
+    bool included = next->file == at->unit->file && has_included(in, at->unit, *name);
     if (kind != PQ_YAML_MAPPING && kind != PQ_YAML_NULL && !included) { /* one without anything may be extended */
         pq_compose_project_complain(&in->project, at->file, node, NULL, "extends a service that is not there");
         return false;
@@ -164,8 +187,13 @@ static void gather(reader *in, const place *at, origin *out)
         out->stopped = true;
         return;
     }
-    if (!pq_strings_add_once(&out->seen, key))
+    if (pq_vars_get(&out->seen, key))
         return;
+    if (!afford(in, at)) {
+        out->stopped = true;
+        return;
+    }
+    pq_vars_set(&out->seen, key, "", NULL);
     take_own(in, at, out);
     for (size_t i = 0; at->file == at->unit->file && i < at->unit->included_count; i++)
         gather_unit(in, at->unit->included[i], at->service, out);
@@ -183,7 +211,7 @@ static void gather_unit(reader *in, const pq_compose_unit *unit, const char *ser
     for (; unit; unit = unit->under) {
         place at = {.unit = unit, .file = unit->file, .service = service};
         if (pq_yaml_kind_of(pq_composefile_service(unit->file, service)) != PQ_YAML_ABSENT ||
-            has_included(unit, service))
+            has_included(in, unit, service))
             gather(in, &at, out);
     }
 }
@@ -225,7 +253,7 @@ static void read_service(reader *in, const pq_compose_unit *unit, const char *se
         pq_compose_project_complain(&in->project, unit->file, node, NULL, "service %s has neither image nor build",
                                     service);
     }
-    pq_strings_clear(&from.seen);
+    pq_vars_clear(&from.seen);
     pq_strings_clear(&from.extending);
 }
 

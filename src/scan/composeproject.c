@@ -8,7 +8,8 @@
 #include "scan/composetext.h"
 #include "scan/dotenv.h"
 
-#define MAX_FILES 100u /* brought in by `extends` and `include` */
+#define MAX_FILES 100u        /* brought in by `extends` and `include` */
+#define MAX_VARIABLES 200000u /* of included files, each with all of those above it */
 
 void pq_compose_project_complain(pq_compose_project *project, const pq_composefile *file, pq_yaml_node node,
                                  const char *hint, const char *format, ...)
@@ -264,6 +265,12 @@ static pq_compose_unit *include_files(pq_compose_project *project, pq_compose_un
             read_env_files(project, above, include, unit);
         else
             collect_variables(project, unit);
+        project->variable_count += unit->vars.count;
+        if (project->variable_count > MAX_VARIABLES) {
+            pq_compose_project_complain(project, above->file, node, NULL, "brings in more than %u variables",
+                                        MAX_VARIABLES);
+            return NULL;
+        }
         read_include(project, unit);
         under = unit;
     }

@@ -15,7 +15,8 @@ struct pq_compose_unit {
     pq_compose_unit *under;        /* the file before this one in a list of `include`, which it overrides; or NULL */
     pq_compose_unit **included;    /* borrowed, in the order of the document */
     size_t included_count, included_capacity;
-    bool listed; /* its services were */
+    bool listed;     /* its services were */
+    unsigned looked; /* number of the search that was here last */
 };
 
 typedef struct pq_compose_project {
@@ -27,6 +28,7 @@ typedef struct pq_compose_project {
     size_t other_count, other_capacity;
     pq_compose_unit **units;
     size_t unit_count, unit_capacity;
+    size_t variable_count; /* of all units that are included */
 } pq_compose_project;
 
 /* Reads what `file` (which must outlive the project) includes. NULL when there is no use in it, which was told. */

@@ -1,7 +1,9 @@
 #include "pq_cmocka.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "scan/compose.h"
 
 /* A loader over a few files in memory. */
@@ -191,6 +193,36 @@ static void included_services_are_the_projects_own(void **state)
     expect(no_env, "!c.yml:2:29: none.env: no such file\n");
 }
 
+/* Two files in each of 45 layers, which both include the two of the next; all have the same services. */
+static bool read_diamonds(void *context, const char *path, pq_buf *out, pq_error *err)
+{
+    (void)context;
+    int layer;
+    if (sscanf(path, "%*c%d.yml", &layer) != 1 || layer > 45)
+        return pq_fail(err, PQ_ENOTFOUND, path, NULL, "no such file");
+    if (layer < 45)
+        pq_buf_addf(out, "include: [l%d.yml, r%d.yml]\n", layer + 1, layer + 1);
+    pq_buf_adds(out, "services:\n");
+    for (int i = 0; i < 1000; i++)
+        pq_buf_addf(out, "  s%d: {extends: s%d, build: .}\n", i, i % 20 == 19 ? 1000 : i + 1);
+    pq_buf_adds(out, "  s1000: {build: .}\n");
+    return true;
+}
+
+static void includes_that_ask_for_hours_are_refused(void **state)
+{
+    (void)state;
+    double before = pq_monotonic();
+    pq_loader loader = {.read = read_diamonds};
+    pq_scan_options options = {0};
+    PQ_AUTO_SCAN scan = {0};
+    static const char text[] = "include: [l0.yml, r0.yml]\n";
+    pq_compose_scan("c.yml", text, strlen(text), &loader, &options, &scan);
+    assert_int_equal(scan.errors.count, 1);
+    assert_non_null(strstr(scan.errors.at[0].message, "asks for too much"));
+    assert_true(pq_monotonic() - before < 5);
+}
+
 /* Compose specification, 13-merge.md. */
 static void what_is_reset_is_not_there(void **state)
 {
@@ -319,6 +351,7 @@ int main(void)
         cmocka_unit_test(anchors_and_merges),
         cmocka_unit_test(extends_and_include),
         cmocka_unit_test(included_services_are_the_projects_own),
+        cmocka_unit_test(includes_that_ask_for_hours_are_refused),
         cmocka_unit_test(what_is_reset_is_not_there),
         cmocka_unit_test(images_elsewhere),
         cmocka_unit_test(what_is_wrong),
