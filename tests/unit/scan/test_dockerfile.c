@@ -164,6 +164,12 @@ static void what_buildkit_refuses(void **state)
         {"FROM a\nCOPY --from=t x y\nFROM b AS t\n", "!D:2: a stage is used before it is defined\n"},
         {"FROM a\nRUN --mount=from=$X,target=/y z\n", "!D:2: --mount: from does not take variables\n"},
         {"FROM a\nRUN --mount=type=bindd,target=/y z\n", "!D:2: --mount: unknown type\n"},
+        {"FROM a\nRUN --mount=target=/y,sharing=locked z\nRUN --mount=target=/y,required z\n"
+         "RUN --mount=target=/y,mode=0700 z\nRUN --mount=type=cache,target=/y,uid=x z\n"
+         "RUN --mount=type=cache,target=/y,size=1 z\nRUN --mount=target=/y,ro=maybe z\n",
+         "!D:2: --mount: a mount of type bind has no sharing\n!D:3: --mount: a mount of type bind has no required\n"
+         "!D:4: --mount: a mount of type bind has no mode\n!D:5: --mount: invalid value for uid\n"
+         "!D:6: --mount: a mount of type cache has no size\n!D:7: --mount: invalid value for ro\n"},
         {"FROM a\nRUN <<EOF\nx\n", "!D:2: a heredoc is not terminated\n"},
         {"FROM ${X\n", "!D:1: a ${ has no }\n"},
         {"FROM \"\"\n", "!D:1: the name of the base image is blank\n"},
