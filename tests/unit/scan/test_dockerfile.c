@@ -58,6 +58,7 @@ static void base_images(void **state)
         {"FROM busybox", "1 from busybox\n"},
         {"from busybox:1.36 as x\n", "1 from busybox:1.36\n"},
         {"FROM r.io/a/b:t@sha256:" HEX64 "\n", "1 from r.io/a/b:t@sha256:" HEX64 "\n"},
+        {"FROM --platform=windows(10.0.20348)/amd64 a\n", "1 from a\n"},
         {"FROM --platform=$BUILDPLATFORM golang:1\nFROM alpine\n", "1 from golang:1\n2 from alpine\n"},
         {"FROM scratch\n", ""},
         {"FROM a AS One\nFROM one\nFROM one AS two\nFROM two\n", "1 from a\n"},
@@ -178,9 +179,15 @@ static void what_buildkit_refuses(void **state)
         {"FROM a AS One\nFROM One\n", "!D:2: the repository name must be lower case\n"},
         {"# syntax=r.io/f:1\t# why\nFROM a\n", "!D:1: invalid image reference\n"},
         {"FROM --platform=linux/ a\n", "!D:1: --platform: invalid platform\n"},
+        {"FROM --platform=r.io/amd64 a\n", "!D:1: --platform: invalid platform\n"},
         {"ARG A\nFROM --platform=linux/ $A\n", "!D:2: --platform: invalid platform\n"},
         {"# escape=x\nFROM a\n", "!D:1: invalid escape character\n"},
         {"# escape=`\n# escape=`\nFROM a\n", "!D:2: only one escape parser directive can be used\n"},
+        {"FROM a\nHEALTHCHECK --interval=1m30s --timeout=.5h --start-period=0 --retries=3 CMD x\n"
+         "HEALTHCHECK --interval=5 CMD x\nHEALTHCHECK --timeout=1us CMD x\nHEALTHCHECK --start-interval=x CMD y\n"
+         "HEALTHCHECK --interval=-1s CMD x\nHEALTHCHECK --retries=-1 CMD x\n",
+         "!D:3: not a duration: --interval\n!D:4: not a duration: --timeout\n!D:5: not a duration: --start-interval\n"
+         "!D:6: not a duration: --interval\n!D:7: not a number from 0: --retries\n"},
         {"FROM a\nONBUILD FROM b\n", "!D:2: not allowed after ONBUILD: from\n"},
         {"FROM a\nENV x\nWORKDIR\nSHELL sh\nRUN [\"a\", 1]\n",
          "!D:2: needs two arguments: env\n!D:3: needs an argument: workdir\n!D:4: needs a JSON array: shell\n"
