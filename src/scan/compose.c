@@ -53,6 +53,7 @@ typedef struct origin {
     const pq_compose_unit *unit;
     pq_yaml_entry image;
     bool found, has_build;
+    bool reset;           /* `image: !reset` stands nearer than what is looked at */
     bool stopped;         /* an error or an unresolved entry was added, say no more */
     bool inherited;       /* the image is not in the file that was asked for */
     pq_vars seen;         /* what counts already */
@@ -147,7 +148,7 @@ static bool follow_extends(reader *in, const place *at, origin *out, place *next
 /* What stands in the service itself. */
 static void take_own(reader *in, const place *at, origin *out)
 {
-    if (!out->found && pq_composefile_find(at->file, at->service, "image", &out->image)) {
+    if (!out->found && !out->reset && pq_composefile_find(at->file, at->service, "image", &out->image)) {
         out->found = true;
         out->unit = at->unit;
         out->file = at->file;
@@ -172,11 +173,34 @@ static void take_own(reader *in, const place *at, origin *out)
 
 static void gather_unit(reader *in, const pq_compose_unit *unit, const char *service, origin *out);
 
+/* Owned. */
+static char *key_of(const place *at)
+{
+    return pq_asprintf("%p %p %s", (const void *)at->unit, (const void *)at->file, at->service);
+}
+
+static void gather(reader *in, const place *at, origin *out);
+
+/* What the service includes and extends. */
+static void gather_below(reader *in, const place *at, origin *out)
+{
+    for (size_t i = 0; at->file == at->unit->file && i < at->unit->included_count; i++)
+        gather_unit(in, at->unit->included[i], at->service, out);
+    place next = {0};
+    PQ_AUTO_FREE char *name = NULL;
+    if (!follow_extends(in, at, out, &next, &name))
+        return;
+    PQ_AUTO_FREE char *key = key_of(at);
+    pq_strings_add(&out->extending, key);
+    gather(in, &next, out);
+    free(out->extending.at[--out->extending.count]);
+}
+
 /* The service's own keys go before those of an included one of its name, and these before those of the one that it
  * extends. */
 static void gather(reader *in, const place *at, origin *out)
 {
-    PQ_AUTO_FREE char *key = pq_asprintf("%p %p %s", (const void *)at->unit, (const void *)at->file, at->service);
+    PQ_AUTO_FREE char *key = key_of(at);
     bool again = false;
     for (size_t i = 0; i < out->extending.count; i++)
         again = again || strcmp(out->extending.at[i], key) == 0;
@@ -195,15 +219,10 @@ static void gather(reader *in, const place *at, origin *out)
     }
     pq_vars_set(&out->seen, key, "", NULL);
     take_own(in, at, out);
-    for (size_t i = 0; at->file == at->unit->file && i < at->unit->included_count; i++)
-        gather_unit(in, at->unit->included[i], at->service, out);
-    place next = {0};
-    PQ_AUTO_FREE char *name = NULL;
-    if (!follow_extends(in, at, out, &next, &name))
-        return;
-    pq_strings_add(&out->extending, key);
-    gather(in, &next, out);
-    free(out->extending.at[--out->extending.count]);
+    bool outer_reset = out->reset;
+    out->reset = outer_reset || pq_composefile_resets(at->file, at->service, "image");
+    gather_below(in, at, out);
+    out->reset = outer_reset;
 }
 
 static void gather_unit(reader *in, const pq_compose_unit *unit, const char *service, origin *out)

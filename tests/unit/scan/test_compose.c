@@ -229,6 +229,7 @@ static void what_is_reset_is_not_there(void **state)
     (void)state;
     EXPECT("services:\n  a: {image: x}\n  b: !reset {image: z}\n  c: !override {image: w}\n",
            "c.yml:2 compose a x\nc.yml:4 compose c w\n");
+    EXPECT("services:\n  a: {extends: b, image: !reset null, build: .}\n  b: {image: y}\n", "c.yml:3 compose b y\n");
     EXPECT("services: {a: {image: x}, b: {image: y}}\n---\nservices: {a: !reset null}\n", "c.yml:1 compose b y\n");
 }
 

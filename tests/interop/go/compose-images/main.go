@@ -136,14 +136,20 @@ func others(service map[string]any) []string {
 	return found
 }
 
-func judge(file string) answer {
-	out := answer{File: file, Images: []image{}, Unresolved: []image{}, Other: []string{}}
+func judge(start, file string) (out answer) {
+	defer func() { // it can trip over what its schema would refuse
+		if trouble := recover(); trouble != nil {
+			out.Refused = fmt.Sprint("panic: ", trouble)
+		}
+	}()
+	out = answer{File: file, Images: []image{}, Unresolved: []image{}, Other: []string{}}
 	fail := func(err error) answer {
 		out.Refused = err.Error()
 		return out
 	}
-	path, err := filepath.Abs(file)
-	if err != nil {
+	path := filepath.Join(start, file)
+	// What nested includes name, compose-go looks for from the working directory.
+	if err := os.Chdir(filepath.Dir(path)); err != nil {
 		return fail(err)
 	}
 	with := &reading{types.Mapping{}, map[string]string{}, map[string]bool{}}
@@ -210,9 +216,14 @@ func main() {
 	logrus.SetOutput(io.Discard)
 	names := bufio.NewScanner(os.Stdin)
 	names.Buffer(nil, 1<<20)
+	start, err := os.Getwd()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	out := json.NewEncoder(os.Stdout)
 	for names.Scan() {
-		if err := out.Encode(judge(names.Text())); err != nil {
+		if err := out.Encode(judge(start, names.Text())); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
