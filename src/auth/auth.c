@@ -161,16 +161,14 @@ static bool find_kind(const pq_auth *auth, const pq_config_registry *entry, cons
         kind = kinds[i]->type == entry->type ? kinds[i] : NULL;
     unsigned line = entry->line;
     PQ_AUTO_FREE char *what = NULL;
-    const char *hint = "name a secret for the entry instead";
-    if (entry->auth != PQ_AUTH_SECRET) {
-        line = entry->auth_line;
-        what = pq_asprintf("auth: %s", entry->auth == PQ_AUTH_OIDC ? "oidc" : "environment");
-    } else if (!kind) {
+    const char *hint = "remove the setting if the secret alone will do";
+    if (!kind) {
         what = pq_asprintf("type: %s", pq_registry_type_name(entry->type));
         hint = "a registry that takes a user name and a token works as type: generic";
     } else if (kind->not_built_in) {
         what = pq_strdup(kind->not_built_in(entry, &line));
-        hint = "remove the setting if the secret alone will do";
+        if (what && entry->auth != PQ_AUTH_SECRET)
+            hint = "name a secret for the entry instead";
     }
     if (kind && !what) {
         *out = kind;
@@ -180,19 +178,41 @@ static bool find_kind(const pq_auth *auth, const pq_config_registry *entry, cons
     return pq_fail(err, PQ_ECONFIG, where, hint, "registry %zu: %s is not built in yet", entry->number, what);
 }
 
-/* Looks the entry's secret up, for sending to `host`. */
-static bool get_secret(pq_auth *auth, const pq_config_registry *entry, const char *host, pq_secret **out, pq_error *err)
+/* What the entry's identity is made of, for sending to a host, and the words for it. */
+typedef struct identity {
+    pq_secret *secret; /* NULL when the entry names none */
+    char *name, *where;
+} identity;
+
+static void identity_clear(identity *who)
 {
-    if (pq_secrets_get(auth->options.secrets, entry->secret.text, host, out, err))
+    pq_secret_free(who->secret);
+    free(who->name);
+    free(who->where);
+}
+#define AUTO_IDENTITY PQ_CLEANUP(identity_clear) identity
+
+static bool find_identity(pq_auth *auth, const pq_config_registry *entry, const char *host, identity *out,
+                          pq_error *err)
+{
+    const pq_setting *named = entry->secret.text ? &entry->secret : &entry->azure_cert_secret;
+    if (entry->auth != PQ_AUTH_SECRET) {
+        out->where = pq_config_where(auth->options.config, entry->auth_line);
+        out->name = pq_asprintf("auth: %s", entry->auth == PQ_AUTH_OIDC ? "oidc" : "environment");
         return true;
-    PQ_AUTO_FREE char *where = pq_config_where(auth->options.config, entry->secret.line);
-    return pq_error_at(err, where);
+    }
+    out->where = pq_config_where(auth->options.config, named->line);
+    out->name = pq_asprintf("secret %s", named->text);
+    return pq_secrets_get(auth->options.secrets, named->text, host, &out->secret, err) || pq_error_at(err, out->where);
 }
 
-static pq_auth_ask make_ask(pq_auth *auth, const pq_config_registry *entry, const char *host)
+static pq_auth_ask make_ask(pq_auth *auth, const pq_config_registry *entry, const char *host, const identity *who)
 {
     bool own = auth->options.send != NULL;
     return (pq_auth_ask){.entry = entry,
+                         .secret = who->secret,
+                         .secret_name = who->name,
+                         .where = who->where,
                          .host = host,
                          .options = &auth->options,
                          .send = own ? auth->options.send : send_by_http,
@@ -210,14 +230,11 @@ static bool get_by_entry(pq_auth *auth, const pq_config_registry *entry, const c
     if (known)
         return give(known, host, out, err);
     /* Also when another host has fetched the answer already: this one may not be among those the secret is bound to. */
-    PQ_AUTO_SECRET *secret = NULL;
-    if (!get_secret(auth, entry, host, &secret, err))
+    AUTO_IDENTITY who = {0};
+    if (!find_identity(auth, entry, host, &who, err))
         return false;
-    PQ_AUTO_FREE char *name = pq_asprintf("secret %s", entry->secret.text);
-    pq_auth_ask ask = make_ask(auth, entry, host);
+    pq_auth_ask ask = make_ask(auth, entry, host, &who);
     ask.repository = repository;
-    ask.secret = secret;
-    ask.secret_name = name;
     PQ_AUTO_FREE char *key = kind->share_key(&ask);
     known = recall(auth, NULL, key);
     if (!known) {
@@ -330,16 +347,13 @@ bool pq_auth_get(pq_auth *auth, const char *host, const char *repository, pq_cre
 static void check_entry(pq_auth *auth, const pq_config_registry *entry, pq_errors *errors)
 {
     PQ_AUTO_ERROR err = {0};
-    PQ_AUTO_SECRET *secret = NULL;
+    AUTO_IDENTITY who = {0};
     const pq_auth_kind *kind = NULL;
-    if (!find_kind(auth, entry, &kind, &err) || !get_secret(auth, entry, entry->host.text, &secret, &err)) {
+    if (!find_kind(auth, entry, &kind, &err) || !find_identity(auth, entry, entry->host.text, &who, &err)) {
         pq_errors_take(errors, &err);
         return;
     }
-    PQ_AUTO_FREE char *name = pq_asprintf("secret %s", entry->secret.text);
-    pq_auth_ask ask = make_ask(auth, entry, entry->host.text);
-    ask.secret = secret;
-    ask.secret_name = name;
+    pq_auth_ask ask = make_ask(auth, entry, entry->host.text, &who);
     if (kind)
         (void)kind->check(&ask, errors);
 }

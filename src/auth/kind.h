@@ -6,10 +6,12 @@
 /* What a kind is asked with. */
 typedef struct pq_auth_ask {
     const pq_config_registry *entry;
-    const pq_secret *secret; /* the one that the entry names */
-    const char *secret_name; /* "secret ghcr_creds": WHERE of what is wrong in it, and words for people */
-    const char *host;        /* normal form */
-    const char *repository;  /* or NULL */
+    const pq_secret *secret; /* the one that the entry names; NULL with `auth: oidc` or `auth: environment` */
+    const char
+        *secret_name;  /* "secret ghcr_creds": WHERE of what is wrong in it, and words for people; else "auth: …" */
+    const char *where; /* of what says who we are: "factory-config.yml:7", the line of the secret's name or of `auth` */
+    const char *host;  /* normal form */
+    const char *repository; /* or NULL */
     const pq_auth_options *options;
     pq_auth_send *send;
     void *send_context;
@@ -18,11 +20,13 @@ typedef struct pq_auth_ask {
 
 typedef struct pq_auth_kind {
     pq_registry_type type;
-    /* NULL, or what the entry wants that is not built in yet ("azure_tenant"), and the line of it. */
+    /* NULL, or what the entry wants that is not built in yet ("azure_tenant"), and the line of it. May be NULL. */
     const char *(*not_built_in)(const pq_config_registry *entry, unsigned *line);
     /* What the entry and its secret are worth offline; all problems. */
     bool (*check)(const pq_auth_ask *ask, pq_errors *errors);
-    /* Under which key an answer may serve other hosts too. Owned. */
+    /* Under which key an answer may serve other hosts too, and later runs: all that decides who we are and what is
+     * asked for (profile, role, tenant, region), but for the bytes of the secret, which are added to it elsewhere.
+     * Owned. */
     char *(*share_key)(const pq_auth_ask *ask);
     /* Called when check() found nothing. */
     bool (*get)(const pq_auth_ask *ask, pq_credential *out, pq_error *err);

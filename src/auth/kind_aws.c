@@ -9,6 +9,10 @@ static const char *profile_of(const pq_config_registry *entry)
 
 static const char *not_built_in(const pq_config_registry *entry, unsigned *line)
 {
+    if (entry->auth != PQ_AUTH_SECRET) {
+        *line = entry->auth_line;
+        return entry->auth == PQ_AUTH_OIDC ? "auth: oidc" : "auth: environment";
+    }
     *line = entry->role_arn.line;
     return entry->role_arn.text ? "role_arn" : NULL;
 }

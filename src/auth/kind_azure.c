@@ -6,6 +6,10 @@ static const char form[] = "<ID>:<PASSWORD>, the application id and its client s
 
 static const char *not_built_in(const pq_config_registry *entry, unsigned *line)
 {
+    if (entry->auth != PQ_AUTH_SECRET) {
+        *line = entry->auth_line;
+        return entry->auth == PQ_AUTH_OIDC ? "auth: oidc" : "auth: environment";
+    }
     const struct {
         const char *name;
         const pq_setting *value;

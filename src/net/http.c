@@ -375,10 +375,14 @@ static void begin(transfer *t)
     (void)curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
     (void)curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     (void)curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    (void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(http->options.connect_timeout * 1000));
+    double connect_timeout = request->connect_timeout > 0 ? request->connect_timeout : http->options.connect_timeout;
+    (void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(connect_timeout * 1000));
+    if (request->direct)
+        (void)curl_easy_setopt(easy, CURLOPT_PROXY, "");
     /* One byte now and then is no answer either, and nothing goes on for ever. */
     (void)curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 128L);
-    (void)curl_easy_setopt(easy, CURLOPT_TIMEOUT, 3600L);
+    (void)curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS,
+                           request->try_timeout > 0 ? (long)(request->try_timeout * 1000) : 3600L * 1000);
     (void)curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)ceil(http->options.idle_timeout));
     (void)curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
     (void)curl_easy_setopt(easy, CURLOPT_HEADERDATA, t);
@@ -411,6 +415,11 @@ static void begin(transfer *t)
 static bool may_repeat(const transfer *t)
 {
     return t->request.repeatable || pq_streq(t->request.method, "GET") || pq_streq(t->request.method, "HEAD");
+}
+
+static unsigned tries_of(const transfer *t)
+{
+    return t->request.tries ? t->request.tries : t->http->options.tries;
 }
 
 /* Seconds until the next try: what the peer asks for, else doubling from half a second; both with jitter so that jobs
@@ -512,7 +521,7 @@ static void on_complete(transfer *t, CURLcode code)
     long status = t->answer.status;
     bool busy = code == CURLE_OK && (status == 429 || status == 502 || status == 503 || status == 504);
     bool lost = t->failure.code == PQ_ETRANSPORT && (got == 0 || !t->request.sink);
-    if ((busy || lost) && may_repeat(t) && t->tries < t->http->options.tries && !pq_interrupted()) {
+    if ((busy || lost) && may_repeat(t) && t->tries < tries_of(t) && !pq_interrupted()) {
         double wait = pause_before_retry(t);
         if (wait >= 2)
             pq_note("%s: %s; trying again in %.0f s", t->request.where ? t->request.where : "a request",

@@ -54,7 +54,11 @@ typedef struct pq_http_request {
     /* What the URL names never changes, and the caller proves the whole: a GET that was cut off in the middle goes on
      * where it was (RFC 9110, section 14), where the server can do that. Not with a sink. */
     bool resumable;
-    pq_http_sink *sink; /* gets the body of a 2xx answer instead of `body` */
+    bool direct; /* never through a proxy: what is meant is this machine's own neighbour (metadata services) */
+    double connect_timeout; /* seconds, in place of the client's; 0 for the client's */
+    double try_timeout;     /* seconds for one try from its start to its end; 0 for none but the client's own */
+    unsigned tries;         /* of this request in all; 0 for the client's */
+    pq_http_sink *sink;     /* gets the body of a 2xx answer instead of `body` */
     void *sink_context;
 } pq_http_request;
 
