@@ -16,7 +16,7 @@ import pytest
 
 from . import judges
 
-# No other module that was looked at has as many. The last two are not to be had everywhere.
+# No other module that was looked at has as many. The last one is not to be had everywhere.
 MODULES = [
     "github.com/docker/compose/v5@v5.7.0",
     "github.com/docker/compose/v2@v2.40.3",
