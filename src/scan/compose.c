@@ -21,7 +21,7 @@ typedef struct reader {
 
 char *pq_scan_name(const pq_scan_options *options, const char *path)
 {
-    PQ_AUTO_FREE char *whole = pq_asprintf("%s%s", options->prefix ? options->prefix : "", path);
+    PQ_AUTO_FREE char *whole = pq_joined(options->prefix ? options->prefix : "", path);
     return pq_printable(whole);
 }
 
@@ -41,8 +41,10 @@ char *pq_scan_beside(const char *from, const char *name)
         at += length + (at[length] == '/');
     }
     PQ_AUTO_BUF out = PQ_BUF(PQ_MAX_TEXT);
-    for (size_t i = 0; i < parts.count; i++)
-        pq_buf_addf(&out, "%s%s", i || *joined == '/' ? "/" : "", parts.at[i]);
+    for (size_t i = 0; i < parts.count; i++) {
+        pq_buf_adds(&out, i || *joined == '/' ? "/" : "");
+        pq_buf_adds(&out, parts.at[i]);
+    }
     return out.length ? pq_buf_steal(&out) : pq_strdup(".");
 }
 
@@ -200,6 +202,12 @@ static void gather_below(reader *in, const place *at, origin *out)
  * extends. */
 static void gather(reader *in, const place *at, origin *out)
 {
+    pq_yaml_entry extends;
+    if (in->project.unit_count == 1 && !out->extending.count &&
+        !pq_composefile_find(at->file, at->service, "extends", &extends)) { /* the usual: nowhere to go */
+        take_own(in, at, out);
+        return;
+    }
     PQ_AUTO_FREE char *key = key_of(at);
     bool again = false;
     for (size_t i = 0; i < out->extending.count; i++)
