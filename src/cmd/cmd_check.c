@@ -13,7 +13,7 @@
 #include "target/revision.h"
 
 static const pq_option check_options[] = {
-    {"manifests-only", '\0', NULL, "Do without reading manifests and trying one layer of each image."},
+    {"manifests-only", '\0', NULL, "Do without reading manifests and trying one blob of each image."},
     PQ_SCAN_OPTIONS,
     {0},
 };
@@ -108,7 +108,8 @@ static bool is_built_here(const check *c, const pq_reference *reference)
 static void warn_of_push(const pq_checked_registry *registry, const char *access)
 {
     if (registry->can_push == PQ_PUSH_YES && strcmp(access, "hub") != 0)
-        pq_warn(registry->host, "to pull, give it an identity that may do no more",
+        pq_warn(registry->host,
+                "give it an identity with the least privilege: `pratique policy` prints what pulling takes",
                 "%s can do more than pull: it may push to %s", registry->identity, registry->pushed);
 }
 
@@ -317,7 +318,8 @@ const pq_command pq_cmd_check = {
         "Logs in to each registry of the configuration, resolves every image that DIR (default: here) refers to, and "
         "tries one blob of each, since a right to manifests is not yet one to layers. An identity that can do more "
         "than "
-        "pull is warned of; finding that out changes nothing in a registry. "
+        "pull is warned of; finding that out changes nothing in a registry. `pratique policy` prints the least that it "
+        "needs. "
         "Images that DIR builds itself are `built-here`.",
     .examples = "$ pratique check containers/\n"
                 "$ pratique check containers/ --json",
