@@ -94,9 +94,12 @@ def _action(method: str, kind: str, rest: str) -> str:
     """The right that IAM asks for."""
     if kind == "tags":
         return "ecr:ListImages"
-    if method in ("GET", "HEAD") and not rest.startswith("uploads/"):
-        return "ecr:BatchGetImage" if kind == "manifests" else "ecr:GetDownloadUrlForLayer"
-    return "ecr:InitiateLayerUpload" if kind == "blobs" else "ecr:PutImage"
+    if kind == "manifests":
+        return "ecr:BatchGetImage" if method in ("GET", "HEAD") else "ecr:PutImage"
+    if rest.startswith("uploads/"):
+        return {"PATCH": "ecr:UploadLayerPart", "PUT": "ecr:CompleteLayerUpload"}.get(method, "ecr:InitiateLayerUpload")
+    # Whether a blob is there is what a push asks.
+    return "ecr:BatchCheckLayerAvailability" if method == "HEAD" else "ecr:GetDownloadUrlForLayer"
 
 
 class LayerBucket(Service):
