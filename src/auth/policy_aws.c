@@ -8,7 +8,8 @@
 #include "auth/policy_kind.h"
 #include "config/host.h"
 
-enum { MANAGED_MAX = 6144, ROLE_INLINE_MAX = 10240, USER_INLINE_MAX = 2048, MANAGED_COUNT = 10 };
+/* All inline policies of a role together may have 10,240. */
+enum { MANAGED_MAX = 6144, USER_INLINE_MAX = 2048, MANAGED_COUNT = 10 };
 
 static const char version[] = "2012-10-17";
 
@@ -334,7 +335,7 @@ static void make(const pq_policy_ask *ask, pq_policy *policy, pq_errors *errors)
     policy->identity = identity_words(ask);
     find_principal(ask, &who);
     make_documents(policy, &documents);
-    size_t most = who.is_role ? ROLE_INLINE_MAX : USER_INLINE_MAX;
+    size_t most = who.is_role ? MANAGED_MAX : USER_INLINE_MAX;
     if (documents.count == 1 && strlen(documents.at[0]) <= most)
         attach_inline(policy, &who, pq_steal(documents.at[0]));
     else

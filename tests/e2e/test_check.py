@@ -70,6 +70,19 @@ def test_identities_that_may_push(factory, lab):
         ECR: None, "acme.azurecr.io": True, "ghcr.example.com": None, "hub.example.com": None}
 
 
+def test_an_upload_that_is_started_in_place_of_a_mount_is_cancelled(factory, lab):
+    key = lab.credentials.aws_push
+    factory.give_secret("aws_creds", f"[default]\naws_access_key_id = {key.key_id}\naws_secret_access_key = {key.secret}\n")
+    lab.set_ecr_mounts(False)
+    try:
+        assert rights(factory)[ECR] is True
+    finally:
+        lab.set_ecr_mounts(True)
+    tried = [(r["method"], r["status"]) for r in lab.requests(ECR) if r["method"] not in ("GET", "HEAD")]
+    assert tried == [("POST", 202), ("DELETE", 204)]
+    assert lab.ecr.uploads == set() and uploads_left(lab) == []
+
+
 def test_the_hub_may_be_pushed_to_without_a_warning(session, lab):
     config = CONFIGURATION.format(**{**lab.hosts, "hub": lab.hosts["generic"]}, factory="acme").replace("hub_creds", "ghcr_creds")
     head, _, tail = config.partition("- type: generic")

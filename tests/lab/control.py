@@ -122,6 +122,10 @@ class Controls:
         """Whether blobs come from the layer host by 307, or from the registry itself."""
         self.ecr.redirect_blobs = enabled
 
+    def set_ecr_mounts(self, enabled: bool) -> None:
+        """Whether a blob can be mounted at ECR, or an upload is started in its place."""
+        self.ecr.mount_blobs = enabled
+
     def set_coral_errors(self, enabled: bool) -> None:
         """Errors of the ECR API with a prefix in `__type` and with `Message`."""
         self.ecr_api.coral_errors = enabled
