@@ -38,11 +38,15 @@ pq_policy_step *pq_policy_add(pq_policy *policy, const char *note, char *command
     return step;
 }
 
-char *pq_policy_split(const char *name, const char **repository)
+char *pq_policy_host(const char *name)
 {
-    size_t host = strcspn(name, "/");
-    *repository = name[host] ? name + host + 1 : name + host;
-    return pq_strndup(name, host);
+    return pq_strndup(name, strcspn(name, "/"));
+}
+
+const char *pq_policy_repository(const char *name)
+{
+    const char *slash = strchr(name, '/');
+    return slash ? slash + 1 : "";
 }
 
 void pq_shell_add(pq_buf *command, const char *word)
@@ -90,66 +94,76 @@ static const pq_policy_kind *kind_of(pq_registry_type type)
     return kinds[i];
 }
 
-/* A policy while its names are gathered. */
+/* Policies while their names are gathered. */
 typedef struct gathered {
-    char *key;
-    const pq_config_registry *entry;
-    char *host; /* of the first name */
+    struct {
+        char *key;
+        const pq_config_registry *entry;
+        char *host; /* of the first name */
+    } * at;         /* one for each of `policies` */
+    size_t count, capacity;
+    pq_policies *policies;
 } gathered;
 
-static size_t find_or_add(gathered **list, size_t *capacity, pq_policies *out, const pq_config_registry *entry,
-                          char *key, const char *host)
+static size_t find_or_add(gathered *list, const pq_config_registry *entry, char *key, const char *host)
 {
-    for (size_t i = 0; i < out->count; i++)
-        if (strcmp((*list)[i].key, key) == 0) {
+    pq_policies *out = list->policies;
+    for (size_t i = 0; i < list->count; i++)
+        if (strcmp(list->at[i].key, key) == 0) {
             free(key);
             return i;
         }
-    *list = pq_grow(*list, capacity, out->count + 1, sizeof **list);
-    (*list)[out->count] = (gathered){.key = key, .entry = entry, .host = pq_strdup(host)};
+    list->at = pq_grow(list->at, &list->capacity, list->count + 1, sizeof *list->at);
+    list->at[list->count].key = key;
+    list->at[list->count].entry = entry;
+    list->at[list->count++].host = pq_strdup(host);
     out->at = pq_grow(out->at, &out->capacity, out->count + 1, sizeof *out->at);
     out->at[out->count] = (pq_policy){.type = entry->type};
     return out->count++;
 }
 
 /* Without it there is a placeholder: a policy is often made before the identity is. */
-static pq_secret *look_up(const pq_policy_options *options, const gathered *from)
+static pq_secret *look_up(const pq_policy_options *options, const pq_config_registry *entry, const char *host)
 {
     PQ_AUTO_ERROR ignored = {0};
     pq_secret *secret = NULL;
-    const char *name = from->entry->secret.text;
-    if (!options->secrets || !name || !pq_secrets_get(options->secrets, name, from->host, &secret, &ignored))
+    const char *name = entry->secret.text;
+    if (!options->secrets || !name || !pq_secrets_get(options->secrets, name, host, &secret, &ignored))
         return NULL;
     return secret;
 }
 
-bool pq_policies_make(const pq_policy_options *options, const pq_strings *names, pq_policies *out, pq_errors *errors)
+static void gather(const pq_policy_options *options, const pq_strings *names, gathered *list)
 {
-    PQ_AUTO_FREE gathered *list = NULL;
-    size_t capacity = 0, before = errors->count;
     for (size_t i = 0; i < names->count; i++) {
-        const char *repository;
-        PQ_AUTO_FREE char *host = pq_policy_split(names->at[i], &repository);
+        PQ_AUTO_FREE char *host = pq_policy_host(names->at[i]);
         const pq_config_registry *entry = pq_config_registry_for_host(options->config, host);
         if (!entry) {
-            pq_strings_add(&out->others, names->at[i]);
+            pq_strings_add(&list->policies->others, names->at[i]);
             continue;
         }
         PQ_AUTO_FREE char *own = kind_of(entry->type)->key(options, entry, host);
-        char *key = pq_asprintf("%d %s", (int)entry->type, own);
-        size_t at = find_or_add(&list, &capacity, out, entry, key, host);
-        pq_policy *policy = &out->at[at];
+        size_t at = find_or_add(list, entry, pq_asprintf("%d %s", (int)entry->type, own), host);
+        pq_policy *policy = &list->policies->at[at];
         (void)pq_strings_add_once(&policy->registries, host);
         pq_strings_add(&policy->repositories, names->at[i]);
     }
-    for (size_t i = 0; i < out->count; i++) {
-        pq_secret *secret = look_up(options, &list[i]);
-        pq_policy_ask ask = {.entry = list[i].entry, .options = options, .secret = secret};
+}
+
+bool pq_policies_make(const pq_policy_options *options, const pq_strings *names, pq_policies *out, pq_errors *errors)
+{
+    gathered list = {.policies = out};
+    size_t before = errors->count;
+    gather(options, names, &list);
+    for (size_t i = 0; i < list.count; i++) {
+        pq_secret *secret = look_up(options, list.at[i].entry, list.at[i].host);
+        pq_policy_ask ask = {.entry = list.at[i].entry, .options = options, .secret = secret};
         kind_of(out->at[i].type)->make(&ask, &out->at[i], errors);
         pq_secret_free(secret);
-        free(list[i].key);
-        free(list[i].host);
+        free(list.at[i].key);
+        free(list.at[i].host);
     }
+    free(list.at);
     return errors->count == before;
 }
 

@@ -159,15 +159,15 @@ static json_t *new_document(void)
     return json_pack("{s:s, s:[]}", "Version", version, "Statement");
 }
 
-/* The resources go into its last statement. */
-static json_t *pull_document(bool login, bool public)
+/* The rights to log in, as the first document has them. */
+static json_t *login_document(bool private_login, bool public_login)
 {
     json_t *document = new_document();
     /* A login is for a whole registry: this action knows no narrower resource. */
-    if (login)
+    if (private_login)
         add_statement(document, json_pack("{s:s, s:s, s:[s], s:s}", "Sid", "Login", "Effect", "Allow", "Action",
                                           "ecr:GetAuthorizationToken", "Resource", "*"));
-    if (public)
+    if (public_login)
         add_statement(document,
                       json_pack("{s:s, s:s, s:[s, s], s:s}", "Sid", "PublicLogin", "Effect", "Allow", "Action",
                                 "ecr-public:GetAuthorizationToken", "sts:GetServiceBearerToken", "Resource", "*"));
@@ -186,8 +186,8 @@ static json_t *add_pull(json_t *document)
 static char *repository_arn(const char *name)
 {
     PQ_AUTO_ECR_HOST ecr = {0};
-    const char *repository;
-    PQ_AUTO_FREE char *host = pq_policy_split(name, &repository);
+    const char *repository = pq_policy_repository(name);
+    PQ_AUTO_FREE char *host = pq_policy_host(name);
     if (!pq_ecr_host_parse(host, &ecr))
         return NULL;
     return pq_asprintf("arn:%s:ecr:%s:%s:repository/%s", pq_aws_partition_of(ecr.region)->name, ecr.region, ecr.account,
@@ -197,12 +197,13 @@ static char *repository_arn(const char *name)
 /* One document, or several where IAM takes no longer one. */
 static void make_documents(const pq_policy *policy, pq_strings *out)
 {
-    bool public = false, private = false;
-    for (size_t i = 0; i < policy->registries.count; i++)
-        if (is_public(policy->registries.at[i]))
-    public = true;
-    else private = true;
-    json_t *document = pull_document(private, public), *resources = NULL;
+    bool any_private = false, any_public = false;
+    for (size_t i = 0; i < policy->registries.count; i++) {
+        bool open = is_public(policy->registries.at[i]);
+        any_public = any_public || open;
+        any_private = any_private || !open;
+    }
+    json_t *document = login_document(any_private, any_public), *resources = NULL;
     size_t length = 0;
     for (size_t i = 0; i < policy->repositories.count; i++) {
         PQ_AUTO_FREE char *arn = repository_arn(policy->repositories.at[i]);
@@ -304,8 +305,8 @@ static void add_cross_account(pq_policy *policy, const principal *who)
     PQ_AUTO_FREE char *note = NULL;
     for (size_t i = 0; i < policy->repositories.count; i++) {
         PQ_AUTO_ECR_HOST ecr = {0};
-        const char *repository;
-        PQ_AUTO_FREE char *host = pq_policy_split(policy->repositories.at[i], &repository);
+        const char *repository = pq_policy_repository(policy->repositories.at[i]);
+        PQ_AUTO_FREE char *host = pq_policy_host(policy->repositories.at[i]);
         if (!pq_ecr_host_parse(host, &ecr) || strcmp(ecr.account, who->account) == 0)
             continue;
         json_t *document = new_document();

@@ -46,8 +46,7 @@ static void add_condition(const pq_policy *policy, pq_buf *out)
     pq_buf_addf(&text, "((!(ActionMatches{'%s/content/read'}) AND !(ActionMatches{'%s/metadata/read'})) OR (", prefix,
                 prefix);
     for (size_t i = 0; i < policy->repositories.count; i++) {
-        const char *repository;
-        PQ_AUTO_FREE char *host = pq_policy_split(policy->repositories.at[i], &repository);
+        const char *repository = pq_policy_repository(policy->repositories.at[i]);
         pq_buf_addf(&text, "%s@Request[%s:name] StringEqualsIgnoreCase '%s'", i ? " OR " : "", prefix, repository);
     }
     pq_buf_adds(&text, "))");
@@ -92,8 +91,7 @@ static void add_scope_map(pq_policy *policy, const char *registry, const char *t
     PQ_AUTO_BUF create = PQ_BUF(SIZE_MAX / 2), update = PQ_BUF(SIZE_MAX / 2);
     pq_buf_addf(&create, "az acr scope-map create --registry %s --name pratique-pull", registry);
     for (size_t i = 0; i < policy->repositories.count; i++) {
-        const char *repository;
-        PQ_AUTO_FREE char *host = pq_policy_split(policy->repositories.at[i], &repository);
+        const char *repository = pq_policy_repository(policy->repositories.at[i]);
         pq_buf_adds(&create, " --repository");
         pq_shell_add(&create, repository);
         pq_buf_adds(&create, " content/read");

@@ -131,8 +131,8 @@ static char *location_of(const char *host)
 
 static bool read_place(const char *name, place *out)
 {
-    const char *rest;
-    PQ_AUTO_FREE char *host = pq_policy_split(name, &rest);
+    const char *rest = pq_policy_repository(name);
+    PQ_AUTO_FREE char *host = pq_policy_host(name);
     out->location = location_of(host);
     out->project = next(&rest);
     /* A project of a domain is DOMAIN:PROJECT elsewhere, and DOMAIN/PROJECT in a path. */

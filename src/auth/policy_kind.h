@@ -22,8 +22,9 @@ extern const pq_policy_kind pq_policy_kind_aws, pq_policy_kind_azure, pq_policy_
 
 /* Takes `command` and `document` (each may be NULL); `note` is copied. Borrowed, until the next one. */
 pq_policy_step *pq_policy_add(pq_policy *policy, const char *note, char *command, char *document);
-/* The host and the repository of the name at `index`. `*repository` is borrowed, the host is owned. */
-char *pq_policy_split(const char *name, const char **repository) PQ_MUST_USE;
+/* The two parts of host/name: the host is owned, the repository borrowed from `name` ("" when there is none). */
+char *pq_policy_host(const char *name) PQ_MUST_USE;
+const char *pq_policy_repository(const char *name);
 /* A blank and the word, quoted where a shell wants that. */
 void pq_shell_add(pq_buf *command, const char *word);
 /* "${NAME_7:?words}" for entry 7: stops the shell and says what is wanted, unless it is set. Owned. */

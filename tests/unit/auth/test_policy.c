@@ -27,13 +27,12 @@ static void words_for_a_shell(void **state)
 static void a_name_is_divided_behind_its_host(void **state)
 {
     (void)state;
-    const char *repository = NULL;
-    PQ_AUTO_FREE char *host = pq_policy_split("localhost:5000/a/b", &repository);
+    PQ_AUTO_FREE char *host = pq_policy_host("localhost:5000/a/b");
     assert_string_equal(host, "localhost:5000");
-    assert_string_equal(repository, "a/b");
-    PQ_AUTO_FREE char *alone = pq_policy_split("localhost", &repository);
+    assert_string_equal(pq_policy_repository("localhost:5000/a/b"), "a/b");
+    PQ_AUTO_FREE char *alone = pq_policy_host("localhost");
     assert_string_equal(alone, "localhost");
-    assert_string_equal(repository, "");
+    assert_string_equal(pq_policy_repository("localhost"), "");
 }
 
 static void roles_that_iam_allows(void **state)
