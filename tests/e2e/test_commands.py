@@ -11,8 +11,8 @@ from .conftest import PROGRAMS
 from .factory import SMALL, Factory
 
 COMMANDS = [
-    "secrets update", "secrets list", "secrets rekey", "config check", "images", "check", "tuf init", "target build",
-    "target show", "target verify",
+    "secrets update", "secrets list", "secrets rekey", "config check", "images", "check", "policy", "tuf init",
+    "target build", "target show", "target verify",
 ]
 
 
