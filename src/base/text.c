@@ -18,11 +18,6 @@ bool pq_ends_with(const char *text, const char *suffix)
     return length >= tail && memcmp(text + length - tail, suffix, tail) == 0;
 }
 
-char pq_ascii_lower(char byte)
-{
-    return byte >= 'A' && byte <= 'Z' ? (char)(byte - 'A' + 'a') : byte;
-}
-
 void pq_ascii_lower_in_place(char *text)
 {
     for (; *text; text++)
@@ -38,24 +33,53 @@ bool pq_ascii_equal_nocase(const char *a, const char *b)
     return *a == *b;
 }
 
-bool pq_ascii_alpha(char byte)
+size_t pq_ascii_run(const char *text, size_t length)
 {
-    return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z');
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    size_t at = 0;
+    for (uint64_t eight; length - at >= sizeof eight; at += sizeof eight) {
+        memcpy(&eight, text + at, sizeof eight);
+        /* The highest bit of a byte tells: it was set, or adding 1 sets it (0x7f), or taking 0x20 away does. */
+        if ((eight | (eight + ones) | (eight - 0x20 * ones)) & (0x80 * ones))
+            break;
+    }
+    while (at < length && text[at] >= 0x20 && text[at] < 0x7f)
+        at++;
+    return at;
 }
 
-bool pq_ascii_digit(char byte)
+static const char *const wide_spaces[] = {
+    "\xc2\x85",     "\xc2\xa0",     "\xe1\x9a\x80", "\xe2\x80\x80", "\xe2\x80\x81", "\xe2\x80\x82", "\xe2\x80\x83",
+    "\xe2\x80\x84", "\xe2\x80\x85", "\xe2\x80\x86", "\xe2\x80\x87", "\xe2\x80\x88", "\xe2\x80\x89", "\xe2\x80\x8a",
+    "\xe2\x80\xa8", "\xe2\x80\xa9", "\xe2\x80\xaf", "\xe2\x81\x9f", "\xe3\x80\x80",
+};
+
+/* Bytes of the white space at the start or the end; 0 when there is none. */
+static size_t space_at(const char *text, size_t length, bool end)
 {
-    return byte >= '0' && byte <= '9';
+    if (length && pq_ascii_space(text[end ? length - 1 : 0]))
+        return 1;
+    if (!length || !(text[end ? length - 1 : 0] & 0x80))
+        return 0;
+    for (size_t i = 0; i < sizeof wide_spaces / sizeof *wide_spaces; i++) {
+        size_t width = strlen(wide_spaces[i]);
+        if (width <= length && memcmp(end ? text + length - width : text, wide_spaces[i], width) == 0)
+            return width;
+    }
+    return 0;
 }
 
-bool pq_ascii_alnum(char byte)
+void pq_trim_left(const char **text, size_t *length)
 {
-    return pq_ascii_alpha(byte) || pq_ascii_digit(byte);
+    for (size_t width; (width = space_at(*text, *length, false)); *length -= width)
+        *text += width;
 }
 
-bool pq_ascii_space(char byte)
+void pq_trim(const char **text, size_t *length)
 {
-    return byte == ' ' || (byte >= '\t' && byte <= '\r');
+    pq_trim_left(text, length);
+    for (size_t width; (width = space_at(*text, *length, true));)
+        *length -= width;
 }
 
 size_t pq_utf8_width(const char *text, size_t length)
@@ -80,7 +104,7 @@ size_t pq_utf8_width(const char *text, size_t length)
 
 bool pq_utf8_valid(const char *text, size_t length)
 {
-    for (size_t i = 0; i < length;) {
+    for (size_t i = pq_ascii_run(text, length); i < length; i += pq_ascii_run(text + i, length - i)) {
         size_t width = pq_utf8_width(text + i, length - i);
         if (width == 0)
             return false;

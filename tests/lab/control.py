@@ -140,6 +140,10 @@ class Controls:
         """The life of access tokens issued from now on; docker-registry allows 60 s more."""
         self.azure.access_lifetime = seconds
 
+    def end_azure_tokens(self) -> None:
+        """All access tokens issued so far are refused from now on, as after their hour."""
+        self.azure.ended_tokens.update(self.azure.issued_tokens)
+
     def change_password(self, name: str, password: str) -> None:
         """A new password for `hub`, `generic` or `tls`, at once and in its file of secrets."""
         self._set_login(name, Login(self.credentials.logins()[name].user, password))

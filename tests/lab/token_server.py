@@ -52,9 +52,16 @@ class AzureRegistry(Service):
         self.expired_principals: set[str] = set()
         self.access_lifetime = _ACCESS_LIFETIME
         self.issued_tokens: list[str] = []
+        self.ended_tokens: set[str] = set()
 
     async def respond(self, request: Request) -> Answer | Forward:
         if not request.path.startswith("/oauth2/"):
+            scheme, _, token = (request.header("authorization") or "").partition(" ")
+            if scheme.lower() == "bearer" and token in self.ended_tokens:
+                refusal = self._unauthorized("authentication required, visit https://aka.ms/acr/authorization for more information.")
+                refusal.headers.append(("Www-Authenticate", f'Bearer realm="https://{self.name}/oauth2/token",'
+                                                            f'service="{self.name}",error="invalid_token"'))
+                return refusal
             return Forward(self._socket)
         if request.path != "/oauth2/token":
             return registry_error(404, "NOT_FOUND", "404 page not found")
