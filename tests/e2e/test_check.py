@@ -260,7 +260,7 @@ def kinds(session, lab):
     def answer(handler):
         name = handler.path.rsplit("/", 1)[1]
         if "/blobs/" in handler.path:
-            handler.say(403 if "/nolayer/" in handler.path and name == digest(LAYER) else 200, CONFIG if name == digest(CONFIG) else LAYER)
+            handler.say(403 if "/noblob/" in handler.path else 200, CONFIG if name == digest(CONFIG) else LAYER)
         else:
             kind, content = BODIES[name] if name in BODIES else KINDS[name]
             handler.say(200, content, Content_Type=kind, Docker_Content_Digest=digest(content))
@@ -297,7 +297,7 @@ def test_an_index(kinds, name):
     image, asked = kinds(name)
     assert (image["status"], image["digest"], image["platforms"], image["size"]) == (
         "ok", digest(KINDS[name][1]), ["linux/amd64", "linux/arm/v7"], len(CONFIG) + len(LAYER))
-    assert asked == ["GET manifests", "GET manifests", "HEAD blobs"]
+    assert asked == ["GET manifests", "GET manifests", "GET blobs"]
     image, _ = kinds(name, "[arm64]", status=1)
     assert image["error"] == "is not made for linux/arm64, only for linux/amd64, linux/arm/v7"
 
@@ -312,8 +312,9 @@ def test_what_is_no_image(kinds, name, words):
     assert (image["status"], image["error"]) == ("denied", words)
 
 
-def test_a_right_to_manifests_is_not_yet_one_to_layers(kinds):
-    image, _ = kinds("oci-index", repository="a/nolayer", status=1)
+@pytest.mark.parametrize(("name", "platforms"), [("oci-index", "[amd64, arm]"), ("oci", "[amd64]")])
+def test_a_right_to_manifests_is_not_yet_one_to_blobs(kinds, name, platforms):
+    image, _ = kinds(name, platforms, repository="a/noblob", status=1)
     assert (image["status"], image["error"]) == ("denied", "access denied for secret creds")
 
 
