@@ -59,8 +59,7 @@ static bool check_regular(int fd, const char *name, const pq_buf *out, struct st
     return true;
 }
 
-/* All of a regular file whose size is known: one allocation and, as a rule, one read. */
-static bool read_sized(int fd, const char *name, const struct stat *status, pq_buf *out, pq_error *err)
+bool pq_read_open_file(int fd, const char *name, const struct stat *status, pq_buf *out, pq_error *err)
 {
     size_t size = status->st_size > 0 ? (size_t)status->st_size : 0, before = out->length;
     if (size == 0 || size >= out->cap - out->length) /* of /proc, or at the cap: read until it ends */
@@ -82,7 +81,7 @@ bool pq_read_file(const char *path, pq_buf *out, pq_error *err)
         return pq_fail_errno(err, path, "cannot open");
     }
     struct stat status;
-    return check_regular(fd, path, out, &status, err) && read_sized(fd, path, &status, out, err);
+    return check_regular(fd, path, out, &status, err) && pq_read_open_file(fd, path, &status, out, err);
 }
 
 bool pq_hold_standard_streams(void)
@@ -116,11 +115,21 @@ void pq_sync_folder_of(const char *path)
         (void)fsync(fd); /* some file systems cannot; the file itself is safe */
 }
 
-bool pq_write_file(const char *path, mode_t mode, const void *bytes, size_t length, pq_error *err)
+static bool is_same_file(const char *path, const struct stat *expected)
+{
+    struct stat now;
+    return stat(path, &now) == 0 && now.st_dev == expected->st_dev && now.st_ino == expected->st_ino &&
+           now.st_size == expected->st_size && memcmp(&now.st_mtim, &expected->st_mtim, sizeof now.st_mtim) == 0 &&
+           memcmp(&now.st_ctim, &expected->st_ctim, sizeof now.st_ctim) == 0;
+}
+
+bool pq_replace_file(const char *path, mode_t mode, const void *bytes, size_t length, const struct stat *expected,
+                     bool *out_replaced, pq_error *err)
 {
     PQ_AUTO_FREE char *folder = pq_path_dirname(path);
     PQ_AUTO_FREE char *temporary = pq_asprintf("%s/.%s.XXXXXX", folder, pq_path_basename(path));
     PQ_AUTO_CLOSE int fd = mkostemp(temporary, O_CLOEXEC);
+    *out_replaced = false;
     if (fd < 0)
         return pq_fail_errno(err, path, "cannot create a file in %s", folder);
     bool good = pq_write_fd(fd, path, bytes, length, err);
@@ -128,14 +137,21 @@ bool pq_write_file(const char *path, mode_t mode, const void *bytes, size_t leng
         good = pq_fail_errno(err, path, "cannot set the mode");
     if (good && fsync(fd) != 0)
         good = pq_fail_errno(err, path, "cannot write");
-    if (good && rename(temporary, path) != 0)
+    bool same = good && (!expected || is_same_file(path, expected));
+    if (same && rename(temporary, path) != 0)
         good = pq_fail_errno(err, path, "cannot put the new file in place");
-    if (!good) {
+    *out_replaced = good && same;
+    if (!*out_replaced)
         (void)unlink(temporary);
-        return false;
-    }
-    pq_sync_folder_of(path);
-    return true;
+    else
+        pq_sync_folder_of(path);
+    return good;
+}
+
+bool pq_write_file(const char *path, mode_t mode, const void *bytes, size_t length, pq_error *err)
+{
+    bool replaced = false;
+    return pq_replace_file(path, mode, bytes, length, NULL, &replaced, err);
 }
 
 /* A file without a name cannot be left behind by a kill. NULL in `temporary` when there was no need of a name. */
@@ -400,7 +416,8 @@ bool pq_tree_read(const pq_tree *tree, const char *relative, pq_buf *out, pq_err
 {
     PQ_AUTO_CLOSE int fd = open_in_tree(tree, relative, READ_FLAGS, err);
     struct stat status;
-    return fd >= 0 && check_regular(fd, relative, out, &status, err) && read_sized(fd, relative, &status, out, err);
+    return fd >= 0 && check_regular(fd, relative, out, &status, err) &&
+           pq_read_open_file(fd, relative, &status, out, err);
 }
 
 bool pq_tree_read_in(const pq_tree *tree, int folder, const char *relative, pq_buf *out, pq_error *err)
@@ -412,7 +429,7 @@ bool pq_tree_read_in(const pq_tree *tree, int folder, const char *relative, pq_b
     struct stat status;
     if (fd < 0)
         return pq_tree_read(tree, relative, out, err);
-    return check_regular(fd, relative, out, &status, err) && read_sized(fd, relative, &status, out, err);
+    return check_regular(fd, relative, out, &status, err) && pq_read_open_file(fd, relative, &status, out, err);
 }
 
 bool pq_tree_stat(const pq_tree *tree, const char *relative, struct stat *out)
