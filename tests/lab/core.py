@@ -191,6 +191,7 @@ class Lab(Controls):
         self.azure = AzureRegistry(HOSTS["azure"], sockets["azure"], *self._token_leaf, [
             Principal(self.credentials.azure_pull, frozenset({"pull"})),
             Principal(self.credentials.azure_push, frozenset({"pull", "push"})),
+            Principal(self.credentials.azure_token, frozenset()),  # until it gets a scope map
         ])
         return [
             PlainRegistry(HOSTS["hub"], sockets["hub"]),
