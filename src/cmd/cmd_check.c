@@ -24,8 +24,9 @@ typedef struct check {
     pq_platform platform; /* of this machine */
     pq_platform *wanted;  /* containers.platforms, or this machine's */
     size_t wanted_count;
-    size_t logins, denied, missing, unreachable, unresolved; /* that are not in order */
-    bool ran;                                                /* the registries were asked */
+    size_t logins, unreached;                        /* registries that are not in order */
+    size_t denied, missing, unreachable, unresolved; /* images that are not */
+    bool ran;                                        /* the registries were asked */
 } check;
 
 static void clear_check(check *c)
@@ -78,6 +79,7 @@ static void print_summary(check *c)
     pq_cli *cli = c->cli;
     bool any = false;
     add_step(cli, &any, c->logins, "mend", "login", "");
+    add_step(cli, &any, c->unreached, "try", "login", " again");
     add_step(cli, &any, c->denied, "get the right to pull", "image", "");
     add_step(cli, &any, c->missing, "correct", "image", "");
     add_step(cli, &any, c->unreachable, "try", "image", " again");
@@ -99,10 +101,15 @@ static void print_registry(check *c, json_t *list, const pq_checked_registry *re
 {
     pq_cli *cli = c->cli;
     const char *access = pq_session_access(&c->session, registry->host);
-    c->logins += !registry->ok && registry->needed;
+    bool unreached = registry->error.code == PQ_ETRANSPORT || registry->error.code == PQ_EBUSY;
+    if (!registry->ok && registry->needed)
+        *(unreached ? &c->unreached : &c->logins) += 1;
     print_status(cli, registry->ok ? "ok" : "failed", registry->ok);
-    pq_print(cli, "%s  %s, ", registry->host, access);
-    pq_print_text(cli, registry->identity ? registry->identity : "-");
+    pq_print(cli, "%s  %s", registry->host, access);
+    if (registry->identity && !pq_streq(registry->identity, access)) {
+        pq_print(cli, ", ");
+        pq_print_text(cli, registry->identity);
+    }
     static const char *const rights[] = {"", ", pull only", ", can push"};
     pq_print(cli, "%s\n", rights[registry->can_push]);
     warn_of_push(registry, access);
@@ -228,12 +235,16 @@ static void run_check(check *c, const pq_arguments *arguments)
     bool good = pq_scan_arguments_read(cli, arguments, &how);
     if (!pq_session_read_config(&c->session, cli, &scanned, false) || !good)
         return;
+    if (!c->session.config_path)
+        pq_note("without a configuration every registry is asked as a stranger (--config FILE names one)");
     bool read = pq_session_read_mirrors(&c->session, cli, &scanned);
     c->preflight.mirrors = &c->session.mirrors;
     read_platforms(c);
     if (!pq_tree_images_read(&c->tree, folder, &how, &c->session.config, &cli->errors) || !read ||
         !pq_session_open_secrets(&c->session, cli) || !pq_session_connect(&c->session, cli))
         return;
+    if (!c->tree.scan.use_count && !c->tree.scan.unresolved_count)
+        pq_note("%s refers to no image: is it the folder that you mean?", folder);
     for (size_t i = 0; i < c->session.config.registry_count; i++)
         if (c->session.config.registries[i].host.text)
             pq_preflight_add_host(&c->preflight, c->session.config.registries[i].host.text);

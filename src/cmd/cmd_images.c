@@ -1,4 +1,5 @@
 /* pratique images: every image that a tree refers to, offline. */
+#include "base/log.h"
 #include "cmd/commands.h"
 #include "cmd/scan_json.h"
 #include "cmd/scan_options.h"
@@ -116,6 +117,8 @@ static void images(pq_cli *cli, const pq_arguments *arguments)
     begin(cli);
     for (size_t i = 0; good && i < paths.count; i++)
         pq_scan_path_to(paths.at[i], &how.options, &sink, &cli->errors);
+    if (good && !to.any && !to.unresolved.length && !cli->errors.count)
+        pq_note("no image is referred to: is %s the folder that you mean?", paths.at[0]);
     end(&to);
     pq_buf_clear(&to.unresolved);
 }

@@ -237,7 +237,7 @@ static bool prepare(run *r)
     pq_platform_of_this_machine(&r->platform);
     if (!pq_session_read_config(&r->session, cli, &scanned, false))
         return false;
-    if (!r->session.config_path)
+    if (!r->session.config_path && !r->session.config_skipped)
         pq_note("no factory-config.yml was found from here up to the git root; --config names one");
     bool good = pq_session_read_mirrors(&r->session, cli, &scanned);
     good = find_hub(r) && good;

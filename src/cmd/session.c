@@ -47,7 +47,7 @@ bool pq_session_read_config(pq_session *session, pq_cli *cli, const pq_strings *
             (void)pq_config_missing(session->config_skipped, &err);
             pq_cli_fail(cli, &err);
         } else if (session->config_skipped) {
-            pq_note("%s", session->config_skipped);
+            pq_note("%s (name it with --config FILE if you trust it)", session->config_skipped);
         }
         return !required;
     }

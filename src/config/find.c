@@ -30,14 +30,15 @@ static bool is_inside(const char *path, const char *folder)
     return strncmp(path, folder, length) == 0 && (path[length] == '/' || path[length] == '\0');
 }
 
-/* The real folders that are scanned; for a single file, the folder that it lies in. */
+/* The real folders that are scanned; for a single file, the folder that it lies in. What is not there holds nothing. */
 static bool scanned_folders(const pq_strings *scanned, pq_strings *out, pq_error *err)
 {
     for (size_t i = 0; scanned && i < scanned->count; i++) {
         PQ_AUTO_FREE char *real = NULL;
         if (!pq_path_absolute(scanned->at[i], &real, err))
             return false;
-        pq_strings_take(out, pq_is_dir(real) ? pq_steal(real) : pq_path_dirname(real));
+        bool is_file = pq_path_exists(real) && !pq_is_dir(real);
+        pq_strings_take(out, is_file ? pq_path_dirname(real) : pq_steal(real));
     }
     return true;
 }

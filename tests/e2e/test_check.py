@@ -331,7 +331,7 @@ def test_what_is_to_do_stands_at_the_end(factory, lab):
     lab.deny_action("ecr:BatchGetImage", "base")
     result = factory.run("check", "containers", status=None)
     assert last_line(result) == (
-        "to do: mend 1 login; get the right to pull 1 image; correct 2 images; give a value to 1 image")
+        "to do: try 1 login again; get the right to pull 1 image; correct 2 images; give a value to 1 image")
     lab.unavailable(lab.hosts["generic"], status=503, count=50, path="/manifests/")
     factory.write({"app/docker-compose.yml": APP, "b/Dockerfile": "FROM scratch\n", "c/Dockerfile": "FROM scratch\n"})
     lab.allow_actions()

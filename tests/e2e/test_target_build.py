@@ -413,7 +413,7 @@ def test_a_hostile_repository_chooses_nothing(own):
     refused = own.run("check", ".", cwd=own.containers, status=1)
     assert refused.err.startswith(
         f"pratique: {own.containers}/factory-config.yml lies inside the folder that is worked on, "
-        "which must not choose where secrets go\n"
+        "which must not choose where secrets go (name it with --config FILE if you trust it)\n"
     )
     assert "evil" not in refused.out
     result = own.build()

@@ -104,6 +104,9 @@ static void the_scanned_folder_chooses_nothing(void **state)
     PQ_AUTO_STRINGS file = {0};
     pq_strings_take(&file, pq_path_join(top, "outer/scan/factory-config.yml"));
     assert_found("outer/scan", &file, me, "outer/factory-config.yml", NULL);
+    PQ_AUTO_STRINGS nothing = {0}; /* is not there: it is not the folder around it that is worked on */
+    pq_strings_take(&nothing, pq_path_join(top, "outer/nosuch"));
+    assert_found("outer", &nothing, me, "outer/factory-config.yml", NULL);
     PQ_AUTO_STRINGS all = {0};
     pq_strings_take(&all, pq_path_join(top, "outer"));
     assert_found("outer/scan", &all, me, NULL, "lies inside the folder that is worked on");
