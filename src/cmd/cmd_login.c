@@ -70,6 +70,19 @@ static bool fail(run *r, pq_error *err)
     return false;
 }
 
+/* The folder of --into, which is made only when something is written into it; resolved, where it is there. */
+static bool into_place(const char *into, char **out, pq_error *err)
+{
+    if (pq_path_absolute(into, out, err))
+        return true;
+    pq_error_clear(err);
+    PQ_AUTO_FREE char *here = getcwd(NULL, 0);
+    if (!here)
+        return pq_fail_errno(err, NULL, "the working folder cannot be found");
+    *out = pq_path_join(here, into);
+    return true;
+}
+
 static bool read_client(run *r, const pq_arguments *arguments)
 {
     const char *name = pq_arguments_value(arguments, "client"), *into = pq_arguments_value(arguments, "into");
@@ -80,9 +93,7 @@ static bool read_client(run *r, const pq_arguments *arguments)
         return pq_errors_add(&r->cli->errors, PQ_EUSAGE, NULL, "buildah and skopeo read podman's",
                              "--client is docker or podman, not %s", name);
     r->client = pq_streq(name, "podman") ? PQ_CLIENT_PODMAN : PQ_CLIENT_DOCKER;
-    if (into && !r->dry_run && !pq_make_dirs(into, 0700, &err))
-        return fail(r, &err);
-    if (into && !pq_path_absolute(into, &r->into, &err))
+    if (into && !into_place(into, &r->into, &err))
         return fail(r, &err);
     return pq_client_config_place(r->client, r->into, &r->path, &err) || fail(r, &err);
 }
@@ -258,11 +269,11 @@ static void bind_key(run *r, pq_client_config *config, const pq_bound *old, pq_b
     free(new->were.at[index]);
     new->were.at[index] = pq_strdup(before);
     pq_client_config_set(config, key, helper_name);
-    if (pq_client_config_has_login(config, key))
-        pq_warn(r->path,
-                r->client == PQ_CLIENT_DOCKER ? "docker logout of that registry first, then log in here"
-                                              : "podman logout of that registry first, then log in here",
-                "still holds a password for %s, which is not used any more", key);
+    if (pq_client_config_has_login(config, key)) {
+        const char *client = r->client == PQ_CLIENT_DOCKER ? "docker" : "podman";
+        PQ_AUTO_FREE char *hint = pq_asprintf("`%s logout %s` takes it away", client, key);
+        pq_warn(r->path, hint, "still holds a password for %s, which is not used any more", key);
+    }
 }
 
 /* Strings and all; lists too. */
@@ -386,8 +397,10 @@ static void print_bound(run *r)
         PQ_AUTO_FREE char *from = pq_strdup(!entry || entry->auth == PQ_AUTH_SECRET ? NULL
                                             : entry->auth == PQ_AUTH_OIDC           ? "auth: oidc"
                                                                                     : "auth: environment");
-        if (!from && entry && entry->secret.text)
-            from = pq_asprintf("secret %s", entry->secret.text);
+        const pq_config *config = &r->session.config;
+        const char *secret = entry ? entry->secret.text : config->hub.line ? config->hub.secret.text : NULL;
+        if (!from && secret)
+            from = pq_asprintf("secret %s", secret);
         pq_print(r->cli, "%s  %s%s%s\n", bound->host, bound->access, from ? ", " : "", from ? from : "");
         json_t *one = json_object();
         pq_json_set(one, "registry", pq_json_text(bound->host));

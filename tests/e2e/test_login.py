@@ -43,6 +43,19 @@ def test_a_first_login(workspace):
     assert list(config(workspace).parent.iterdir()) == []
 
 
+def test_no_folder_is_made_for_nothing(workspace):
+    deep = workspace.work / "jobs/17/docker"
+    deep.parent.parent.mkdir(exist_ok=True)
+    result = workspace.run("logout", "--into", "jobs/17/docker", cwd=workspace.work)
+    assert (result.out, result.err) == (
+        f"{deep}/config.json  unchanged\n", f"pratique: {deep}/config.json is not bound to pratique\n")
+    login(workspace, "--into", "jobs/17/docker", "nowhere.example.com", cwd=workspace.work, status=2)
+    login(workspace, "--into", "jobs/17/docker", "--dry-run", cwd=workspace.work)
+    assert list(deep.parent.parent.iterdir()) == []
+    login(workspace, "--into", "jobs/17/docker", "ghcr.example.com", cwd=workspace.work)
+    assert json.loads((deep / "config.json").read_text()) == {"credHelpers": {"ghcr.example.com": "pratique"}}
+
+
 def test_what_is_there_stays(workspace, secret):
     secret("a password in docker's configuration", "cXVheTpmYWtlLXBhc3N3b3JkLW9mLXF1YXk=")
     text = DOCKER_WROTE % "x"
@@ -204,7 +217,8 @@ def test_the_helper_must_be_in_path(workspace):
 
 def test_a_password_that_lies_in_the_file_is_told(workspace):
     write_config(workspace, '{"auths": {"ghcr.example.com": {"auth": "eDp5"}}}')
-    assert "still holds a password for ghcr.example.com, which is not used any more" in login(workspace).err
+    assert ("still holds a password for ghcr.example.com, which is not used any more "
+            "(`docker logout ghcr.example.com` takes it away)\n") in login(workspace).err
 
 
 def test_without_a_folder_in_memory_it_says_so(workspace):
