@@ -68,6 +68,8 @@ static void secrets_update(pq_cli *cli, const pq_arguments *arguments)
     json_t *updated = json_array(), *removed = json_array();
     for (size_t i = 0; i < specs.count; i++) {
         bool gone = specs.at[i].kind == PQ_SPEC_REMOVE;
+        if (gone && !specs.at[i].existed)
+            continue; /* a warning said so */
         pq_json_append(gone ? removed : updated, pq_json_text(specs.at[i].name));
         pq_print(cli, "%s %s\n", gone ? "removed" : "updated", specs.at[i].name);
     }

@@ -229,7 +229,7 @@ static bool check_binding(const pq_secret_found *found, const char *name, const 
     for (size_t i = 0; i < found->hosts.count; i++)
         pq_buf_addf(&hosts, "%s%s", i ? ", " : "", found->hosts.at[i]);
     PQ_AUTO_FREE char *hint =
-        pq_asprintf("if that is wanted, set it again with `pratique secrets update --for %s %s=VALUE`", normal, name);
+        pq_asprintf("if that is wanted, set it again with `pratique secrets update --for %s %s=-`", normal, name);
     return pq_fail(err, PQ_ECONFIG, NULL, hint, "the secret %s is bound to %s and is not sent to %s", name,
                    pq_buf_text(&hosts), normal);
 }
@@ -273,7 +273,10 @@ static bool fail_missing(const pq_secrets *secrets, const char *name, pq_error *
         pq_buf_adds(&tried, "no store (neither $PRATIQUE_STORE nor $HOME is set)");
     else
         pq_buf_addf(&tried, "the store %s%s", secrets->place.path, secrets->store ? "" : ", which does not exist");
-    PQ_AUTO_FREE char *hint = pq_asprintf("set it with `pratique secrets update %s=VALUE`", name);
+    PQ_AUTO_FREE char *file = secrets->count ? pq_path_join(secrets->folders[0].tree.path, name) : NULL;
+    PQ_AUTO_FREE char *hint =
+        pq_asprintf("%s%s%sset it with `pratique secrets update %s=-`", file ? "put it into the file " : "",
+                    file ? file : "", file ? ", or " : "", name);
     return pq_fail(err, PQ_ECONFIG, NULL, hint, "there is no secret named %s; looked in %s", name, pq_buf_text(&tried));
 }
 

@@ -121,16 +121,18 @@ bool pq_secret_specs_load(pq_secret_specs *specs, int stdin_fd, pq_errors *error
     return good;
 }
 
-bool pq_secret_specs_store(const pq_secret_specs *specs, const pq_strings *hosts, pq_store *store, pq_error *err)
+bool pq_secret_specs_store(pq_secret_specs *specs, const pq_strings *hosts, pq_store *store, pq_error *err)
 {
     PQ_AUTO_FREE pq_store_change *changes = pq_alloc(specs->count, sizeof *changes);
     for (size_t i = 0; i < specs->count; i++)
         changes[i] = (pq_store_change){.name = specs->at[i].name, .value = specs->at[i].value, .hosts = hosts};
     if (!pq_store_update(store, changes, specs->count, err))
         return false;
-    for (size_t i = 0; i < specs->count; i++)
+    for (size_t i = 0; i < specs->count; i++) {
+        specs->at[i].existed = changes[i].existed;
         if (!changes[i].value && !changes[i].existed)
             pq_warn(pq_store_path(store), NULL, "there was no secret named %s to remove", changes[i].name);
+    }
     return true;
 }
 

@@ -15,6 +15,7 @@ typedef struct pq_secret_spec {
     pq_spec_kind kind;
     char *file;       /* of PQ_SPEC_FILE */
     pq_secret *value; /* of PQ_SPEC_VALUE; of the next two once loaded; NULL for PQ_SPEC_REMOVE */
+    bool existed;     /* once stored: there was one of that name */
 } pq_secret_spec;
 
 typedef struct pq_secret_specs {
@@ -32,8 +33,7 @@ typedef struct pq_secret_specs {
 bool pq_secret_specs_parse(char **arguments, size_t count, pq_secret_specs *out, pq_errors *errors) PQ_MUST_USE;
 /* Reads the files and the standard input. An empty or too large one is an error. */
 bool pq_secret_specs_load(pq_secret_specs *specs, int stdin_fd, pq_errors *errors) PQ_MUST_USE;
-/* Puts all of them into the store in one transaction. `hosts` as in pq_store_change; a removal of what was not there is
- * a warning. */
-bool pq_secret_specs_store(const pq_secret_specs *specs, const pq_strings *hosts, pq_store *store,
-                           pq_error *err) PQ_MUST_USE;
+/* Puts all of them into the store in one transaction and sets `existed` of each. `hosts` as in pq_store_change; a
+ * removal of what was not there is a warning. */
+bool pq_secret_specs_store(pq_secret_specs *specs, const pq_strings *hosts, pq_store *store, pq_error *err) PQ_MUST_USE;
 void pq_secret_specs_clear(pq_secret_specs *specs);

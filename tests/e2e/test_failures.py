@@ -85,7 +85,7 @@ def test_a_removed_secret(factory, name, line):
     factory.run("secrets", "update", f"{name}=")
     factory.lab.clear_log()
     refused(factory, f"pratique: factory-config.yml:{line}: there is no secret named {name}; {STORE} "
-                     f"(set it with `pratique secrets update {name}=VALUE`)\n", 2)
+                     f"(set it with `pratique secrets update {name}=-`)\n", 2)
     assert factory.uploads() == []
     factory.mend_secret(name)
     goes_through(factory)

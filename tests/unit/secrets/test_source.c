@@ -116,7 +116,9 @@ static void a_missing_one_names_what_was_tried(void **state)
                         "store %s/pratique/secrets.db, which does not exist",
                         at->option, at->variable, at->system, at->data);
         assert_string_equal(err.message, words);
-        assert_string_equal(err.hint, "set it with `pratique secrets update ghcr=VALUE`");
+        PQ_AUTO_FREE char *hint =
+            pq_asprintf("put it into the file %s/ghcr, or set it with `pratique secrets update ghcr=-`", at->option);
+        assert_string_equal(err.hint, hint);
         assert_int_equal(err.code, PQ_ECONFIG);
         assert_null(err.where);
     }
