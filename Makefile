@@ -27,7 +27,7 @@ python = PYTHONDONTWRITEBYTECODE=1 $(PYTHON)
 all: ## build; the programs are then in build/bin
 	@$(deps) build
 	@test -f $(BUILD)/build.ninja || meson setup $(BUILD)
-	@ninja -C $(BUILD)
+	@ninja -C $(BUILD) bin.stamp
 
 deps: ## install with apt all that any target here needs
 	@tools/apt-install.sh build test lint fuzz bench interop

@@ -57,7 +57,7 @@ static bool may_be_made(const char *path)
 static bool is_good(const char *path, pq_error *err)
 {
     if (access(path, F_OK) != 0 && !may_be_made(path))
-        return pq_fail(err, PQ_ESYSTEM, path, NULL, "is not there, nor in a folder in memory (tmpfs)");
+        return pq_fail(err, PQ_ESYSTEM, path, NULL, "is not there, and would not be in memory (tmpfs) if it were made");
     if (mkdir(path, 0700) != 0 && errno != EEXIST)
         return pq_fail_errno(err, path, "cannot be made as a folder for tokens");
     PQ_AUTO_CLOSE int fd = pq_runtime_dir_open(path, err);

@@ -259,6 +259,7 @@ void pq_program_help(const pq_command *const *commands, size_t count, pq_buf *ou
         pq_buf_addf(out, "  %-20s%s\n", commands[i]->name, commands[i]->summary);
     pq_buf_adds(out, "\nGlobal options:\n");
     add_options(out, pq_global_options);
+    pq_buf_adds(out, "      --version             Print the version.\n");
     pq_buf_adds(out, "\nExit status: 0 done; 1 it ran and what was asked is not so; 2 the command line, configuration\n"
                      "or input is wrong; 3 every failure was of the network; 130 interrupted.\n");
     add_examples(out, "$ pratique check containers/       is all there that a build needs?\n"

@@ -48,10 +48,10 @@ static void config_check(pq_cli *cli, const pq_arguments *arguments)
     else
         json_decref(list);
     if (!session.config.registry_count && !session.config.hub.line)
-        pq_note("the configuration names no registry and no hub");
+        pq_note("the configuration is good, but names no registry and no hub");
     pq_auth_options options = {.config = &session.config, .secrets = session.secrets};
     PQ_AUTO_AUTH *auth = pq_auth_new(&options);
-    if (pq_auth_check(auth, &cli->errors))
+    if (pq_auth_check(auth, &cli->errors) && (session.config.registry_count || session.config.hub.line))
         pq_print(cli, "the configuration is good, and every secret that it names is there\n");
 }
 

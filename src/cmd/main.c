@@ -52,7 +52,8 @@ static void unknown_command(pq_cli *cli, int count, char **argv)
     PQ_AUTO_FREE char *hint = group.length ? pq_asprintf("there is: %s", pq_buf_text(&group))
                               : near       ? pq_asprintf("did you mean `%s`?", near)
                                            : pq_strdup("see `pratique --help`");
-    (void)pq_errors_add(&cli->errors, PQ_EUSAGE, NULL, hint, "unknown command %s", typed);
+    const char *what = group.length && pq_streq(typed, argv[0]) ? "which command of" : "unknown command";
+    (void)pq_errors_add(&cli->errors, PQ_EUSAGE, NULL, hint, "%s %s", what, typed);
 }
 
 static bool apply_globals(pq_cli *cli, const pq_arguments *given)

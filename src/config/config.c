@@ -260,11 +260,11 @@ static void read_containers(pq_report *report, pq_yaml_node root, pq_config *out
 /* A top-level key that looks like ours misspelt is left alone, as the contract has it, but not in silence. */
 static void warn_of_misspelling(const char *name, pq_yaml_node root)
 {
-    static const char *const ours[] = {"container_registries"};
+    static const char *const ours[] = {"container_registries", "container_registry"};
     pq_yaml_entry entry;
     for (size_t i = 0; pq_yaml_entry_at(root, i, &entry); i++) {
         const char *key = pq_yaml_text(entry.key);
-        if (!key || pq_streq(key, ours[0]) || !pq_nearest(key, ours, 1))
+        if (!key || pq_streq(key, ours[0]) || !pq_nearest(key, ours, sizeof ours / sizeof *ours))
             continue;
         PQ_AUTO_FREE char *where = pq_yaml_where(name, entry.key);
         pq_warn(where, "did you mean `container_registries`?", "a section that is not read");

@@ -248,7 +248,8 @@ static void read_auth(reader *r)
         r->registry->auth = PQ_AUTH_ENVIRONMENT;
     else {
         const char *near = pq_nearest(name, words, 2);
-        PQ_AUTO_FREE char *hint = near ? pq_asprintf("did you mean `%s`?", near) : NULL;
+        PQ_AUTO_FREE char *hint =
+            near ? pq_asprintf("did you mean `%s`?", near) : pq_strdup("without `auth`, the entry names a secret");
         (void)pq_report_at(r->report, entry.value, hint, "`auth` must be oidc or environment");
         r->key_refused = true;
     }

@@ -63,7 +63,7 @@ def test_version(run):
     (["chekc"], "unknown command chekc (did you mean `check`?)"),
     (["imagse"], "unknown command imagse (did you mean `images`?)"),
     (["target", "biuld"], "unknown command target biuld (there is: target build, target show, target verify)"),
-    (["secrets"], "unknown command secrets (there is: secrets update, secrets list, secrets rekey)"),
+    (["secrets"], "which command of secrets (there is: secrets update, secrets list, secrets rekey)"),
     (["something"], "unknown command something (see `pratique --help`)"),
     (["images", "--josn"], "unknown option --josn (did you mean --json?)"),
     (["target", "build", "--dryrun"], "unknown option --dryrun (did you mean --dry-run?)"),
@@ -131,6 +131,33 @@ def test_control_characters_are_not_passed_on(run, place):
     result = run("images", ".")
     assert "\x1b" not in result.out + result.err and "busybox:1" in result.out
     assert "\x1b" not in run("images", "./x\x1b[31m", status=2).err
+
+
+def test_a_folder_without_images_is_no_silent_success(run, place):
+    place.write({"notes.txt": "nothing"})
+    assert "pratique: no image is referred to: is . the folder that you mean?\n" == run("images").err
+    result = run("check")
+    assert result.out == "" and result.err == (
+        "pratique: without a configuration every registry is asked as a stranger (--config FILE names one)\n"
+        "pratique: . refers to no image: is it the folder that you mean?\n")
+    place.write({"Dockerfile": "FROM scratch\nFROM busybox:1\n"})
+    assert run("images").err == ""
+
+
+def test_what_was_not_there_is_not_removed(run):
+    result = run("secrets", "update", "nosuch=")
+    assert result.out == "" and result.err.endswith("warning: there was no secret named nosuch to remove\n")
+    assert run("secrets", "update", "one=x").out == "updated one\n"
+    assert run("secrets", "update", "one=", "two=", "--json").json()["removed"] == ["one"]
+
+
+def test_a_configuration_of_nothing_is_not_called_complete(run, place):
+    place.write({"factory-config.yml": "container_registry:\n- type: generic\n"})
+    result = run("config", "check")
+    assert result.out == "" and result.err == (
+        "pratique: using factory-config.yml\n"
+        "pratique: factory-config.yml:1:1: warning: a section that is not read (did you mean `container_registries`?)\n"
+        "pratique: the configuration is good, but names no registry and no hub\n")
 
 
 # Output.

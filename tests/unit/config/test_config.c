@@ -470,11 +470,14 @@ static void exact_hosts_beat_patterns(void **state)
 static void a_misspelt_section_is_mentioned(void **state)
 {
     (void)state;
-    PQ_AUTO_CONFIG config = {0};
-    load("container_registires:\n- type: aws\n", &config);
-    const pq_errors *warnings = pq_warnings();
-    assert_int_equal(warnings->count, 1);
-    assert_string_equal(warnings->at[0].where, "factory-config.yml:1:1");
+    static const char *const texts[] = {"container_registires:\n- type: aws\n", "container_registry:\n- type: aws\n",
+                                        "containerRegistries:\n- type: aws\n"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        PQ_AUTO_CONFIG config = {0};
+        load(texts[i], &config);
+        assert_int_equal(pq_warnings()->count, 1);
+        assert_string_equal(pq_warnings()->at[0].where, "factory-config.yml:1:1");
+    }
 }
 
 static void a_file_is_read_under_its_name(void **state)
