@@ -14,6 +14,7 @@ from .ecr_registry import EcrRegistry
 from .faults import FaultBook
 from .http1 import BadMessage, Body, format_head, read_head, reason
 from .journal import Journal
+from .oidc import GithubTokenService, Issuer
 from .token_server import AzureRegistry
 
 
@@ -29,6 +30,8 @@ class Controls:
     ecr_api: EcrApi
     ecr: EcrRegistry
     azure: AzureRegistry
+    github: GithubTokenService
+    issuers: dict[str, Issuer]
     _set_login: Callable[[str, Login], None]
 
     # Faults. `count` is the number of requests that suffer; `method` and `path` (a text that
@@ -122,9 +125,27 @@ class Controls:
         """The life of access tokens issued from now on; docker-registry allows 60 s more."""
         self.azure.access_lifetime = seconds
 
+    # CI systems.
+
+    def set_github_permission(self, enabled: bool) -> None:
+        """Whether the job may ask for OIDC tokens; the variables of github_env() stay as they are."""
+        self.github.permitted = enabled
+
+    def oidc_token(self, audience: str, issuer: str = "github", **claims: Any) -> str:
+        """A token as that CI (`github`, `gitlab`, or `cluster`: a Kubernetes service account) puts into a variable or
+        file. `subject`, `lifetime` in seconds (negative: it has ended), and any claim, null leaving it out."""
+        return self.issuers[issuer].mint(audience, **claims)
+
     def change_password(self, name: str, password: str) -> None:
         """A new password for `hub`, `generic` or `tls`, at once and in its file of secrets."""
         self._set_login(name, Login(self.credentials.logins()[name].user, password))
+
+    def restore(self) -> None:
+        """As at the start, what switches a test may have left behind; tests begin with it."""
+        self.clear_faults()
+        self.allow_actions()
+        self.set_clock_offset(0)
+        self.set_github_permission(True)
 
     # What the lab saw.
 

@@ -20,6 +20,9 @@ from .ecr_registry import EcrRegistry, LayerBucket, LayerLinks
 from .faults import FaultBook
 from .front import Front
 from .journal import Journal
+from .oidc import (
+    CLUSTER_ISSUER, GITHUB_ISSUER, GITHUB_TOKEN_HOST, GITHUB_TOKEN_PATH, GITLAB_ISSUER, GithubTokenService, Issuer,
+)
 from .proxy import Proxy
 from .registries import DockerRegistry, TokenAuth, write_htpasswd
 from .seed import Pusher, seed
@@ -35,6 +38,7 @@ HOSTS = {
     "ecr_api": f"api.ecr.{REGION}.amazonaws.com",
     "ecr_layers": f"prod-{REGION}-starport-layer-bucket.s3.{REGION}.amazonaws.com",
     "sts": f"sts.{REGION}.amazonaws.com",
+    "github": GITHUB_TOKEN_HOST,
 }
 # Those whose users docker-registry itself knows, from a file.
 _HTPASSWD = ("hub", "generic", "tls")
@@ -61,6 +65,11 @@ class Lab(Controls):
             self.credentials.add_proxy()
         self.clock = Clock()
         self.faults = FaultBook()
+        self.issuers = {
+            "github": Issuer(GITHUB_ISSUER, self.clock),
+            "gitlab": Issuer(GITLAB_ISSUER, self.clock),
+            "cluster": Issuer(CLUSTER_ISSUER, self.clock),
+        }
         self.identities = Identities(self.credentials.aws_keys(), self.clock)
         self.ports: dict[str, int] = {}
         self.digests: dict[str, str] = {}
@@ -135,6 +144,14 @@ class Lab(Controls):
             "LAB_CONTROL": f"http://127.0.0.1:{self.control_port}",
         }
 
+    def github_env(self, permission: bool = True) -> dict[str, str]:
+        """What a job of GitHub Actions has more; holds a secret when it may ask for an OIDC token."""
+        job = {"GITHUB_ACTIONS": "true", "CI": "true"}
+        if permission:
+            job["ACTIONS_ID_TOKEN_REQUEST_URL"] = f"https://{GITHUB_TOKEN_HOST}{GITHUB_TOKEN_PATH}"
+            job["ACTIONS_ID_TOKEN_REQUEST_TOKEN"] = self.credentials.github_request_token
+        return job
+
     @property
     def secrets(self) -> dict[str, str]:
         """Every secret in use, by a name that may be shown."""
@@ -142,7 +159,8 @@ class Lab(Controls):
 
     def secret_values(self) -> list[str]:
         """All that must never be seen in an output: the secrets and every token issued so far."""
-        return [*self.secrets.values(), *self.identities.issued_passwords(), *self.azure.issued_tokens]
+        oidc = [token for issuer in self.issuers.values() for token in issuer.issued_tokens]
+        return [*self.secrets.values(), *self.identities.issued_passwords(), *self.azure.issued_tokens, *oidc]
 
     # Inside.
 
@@ -189,7 +207,11 @@ class Lab(Controls):
             Principal(self.credentials.azure_pull, frozenset({"pull"})),
             Principal(self.credentials.azure_push, frozenset({"pull", "push"})),
         ])
+        self.github = GithubTokenService(
+            HOSTS["github"], self.issuers["github"], self.credentials.github_request_token
+        )
         return [
+            self.github,
             PlainRegistry(HOSTS["hub"], sockets["hub"]),
             PlainRegistry(HOSTS["generic"], sockets["generic"]),
             self.azure, self.ecr, self.ecr_api,

@@ -60,6 +60,8 @@ class Credentials:
     aws_session: AwsKey = field(default_factory=lambda: _aws_key("ci-pull", token=True))
     aws_push: AwsKey = field(default_factory=lambda: _aws_key("ci-push"))
     aws_denied: AwsKey = field(default_factory=lambda: _aws_key("ci-denied"))
+    # What a GitHub job shows to get an OIDC token (ACTIONS_ID_TOKEN_REQUEST_TOKEN).
+    github_request_token: str = field(default_factory=lambda: _word(120))
     proxy: Login | None = None
 
     def add_proxy(self) -> None:
@@ -82,6 +84,7 @@ class Credentials:
     def secrets(self) -> dict[str, str]:
         """Every value that must never turn up in an output, by a name for messages."""
         values = {f"{name}_password": login.password for name, login in self.logins().items()}
+        values["github_request_token"] = self.github_request_token
         for profile, key in self.aws_keys().items():
             values[f"aws_{profile}_secret"] = key.secret
             if key.token:
