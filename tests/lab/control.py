@@ -149,6 +149,11 @@ class Controls:
                 raise ValueError(f"a registry has no {name}")
             setattr(self.azure_registries[alias], name, value)
 
+    def set_azure_role(self, user: str, assigned: bool, alias: str = "azure") -> None:
+        """Whether an application or managed identity has any role on a registry."""
+        roles = self.azure_registries[alias].without_role
+        (roles.discard if assigned else roles.add)(user)
+
     def azure_certificate(self, user: str, **how: Any) -> str:
         """PEM of a new key and certificate; see Directory.certificate()."""
         return self.directory_service.certificate(user, **how)
