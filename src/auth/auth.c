@@ -15,6 +15,7 @@ static const pq_auth_kind *const kinds[] = {&pq_auth_kind_aws, &pq_auth_kind_azu
 /* An answer, good or bad, and the hosts that it was given for. */
 typedef struct remembered {
     char *key;
+    char *entry; /* its name in the cache */
     pq_strings hosts;
     pq_credential credential;
     pq_error failure; /* code PQ_OK when the credential is good */
@@ -32,6 +33,7 @@ struct pq_auth {
 static void remembered_clear(remembered *item)
 {
     free(item->key);
+    free(item->entry);
     pq_strings_clear(&item->hosts);
     pq_credential_clear(&item->credential);
     pq_error_clear(&item->failure);
@@ -167,8 +169,19 @@ void pq_auth_forget(pq_auth *auth, const char *host)
 {
     PQ_AUTO_FREE char *normal = normal_host(host);
     for (size_t i = auth->count; i-- > 0;)
-        if (pq_strings_have(&auth->answers[i].hosts, normal))
+        if (pq_strings_have(&auth->answers[i].hosts, normal)) {
+            pq_cache_forget(auth->options.cache, auth->answers[i].entry);
             drop(auth, i);
+        }
+}
+
+const char *pq_auth_cache_entry(const pq_auth *auth, const char *host)
+{
+    PQ_AUTO_FREE char *normal = normal_host(host);
+    for (size_t i = 0; i < auth->count; i++)
+        if (pq_strings_have(&auth->answers[i].hosts, normal))
+            return auth->answers[i].entry;
+    return NULL;
 }
 
 /* --- registries --------------------------------------------------------------------------------------------------- */
@@ -242,14 +255,30 @@ static pq_auth_ask make_ask(pq_auth *auth, const pq_config_registry *entry, cons
                          .tokens = &auth->tokens};
 }
 
-/* Asks the cloud and remembers what it says. Others may ask here while we wait, so that nothing of the list is held on
- * to meanwhile. False when we were interrupted. */
+typedef struct question {
+    const pq_auth_kind *kind;
+    const pq_auth_ask *ask;
+} question;
+
+static bool ask_kind(void *context, pq_credential *out, pq_error *err)
+{
+    const question *q = context;
+    return q->kind->get(q->ask, out, err);
+}
+
+/* Asks the cache and the cloud, and remembers what they say. Others may ask here while we wait, so that nothing of the
+ * list is held on to meanwhile. False when we were interrupted. */
 static bool fetch(pq_auth *auth, const pq_auth_kind *kind, const pq_auth_ask *ask, const char *key, remembered **out,
                   pq_error *err)
 {
     PQ_AUTO_CREDENTIAL credential = {0};
     PQ_AUTO_ERROR failure = {0};
-    if (!kind->get(ask, &credential, &failure) && failure.code == PQ_EINTERRUPTED) {
+    const char *endpoint = auth->options.ecr_endpoint;
+    PQ_AUTO_FREE char *asked = pq_asprintf("%s\n%s", key, endpoint ? endpoint : "");
+    PQ_AUTO_FREE char *entry = pq_cache_name(asked, ask->secret);
+    question q = {.kind = kind, .ask = ask};
+    if (!pq_cache_get(auth->options.cache, entry, auth->options.failures_too, ask_kind, &q, &credential, &failure) &&
+        failure.code == PQ_EINTERRUPTED) {
         pq_error_move(err, &failure);
         return false;
     }
@@ -258,7 +287,7 @@ static bool fetch(pq_auth *auth, const pq_auth_kind *kind, const pq_auth_ask *as
         free(pq_steal(failure.where));
     auth->answers = pq_grow(auth->answers, &auth->capacity, auth->count + 1, sizeof *auth->answers);
     *out = &auth->answers[auth->count++];
-    **out = (remembered){.key = pq_strdup(key), .credential = credential, .failure = failure};
+    **out = (remembered){.key = pq_strdup(key), .entry = pq_steal(entry), .credential = credential, .failure = failure};
     credential = (pq_credential){0};
     failure = (pq_error){0};
     return true;
