@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -67,14 +68,16 @@ char *pq_process_find(const char *name)
 }
 
 /* In the child, after fork: only what may be called there. */
-static _Noreturn void become(const char *program, char **argv, char **environment, const char *folder, pipes *p)
+static _Noreturn void become(const char *program, char **argv, char **environment, const char *folder, int input,
+                             pipes *p)
 {
     struct sigaction standard = {.sa_handler = SIG_DFL};
     for (int number = 1; number < NSIG; number++)
         (void)sigaction(number, &standard, NULL);
     (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
-    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    bool good = null >= 0 && dup2(null, 0) == 0;
+    if (input < 0)
+        input = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    bool good = input >= 0 && dup2(input, 0) == 0;
     int out = p->standard[1] >= 0 ? p->standard[1] : p->output[1];
     good = good && dup2(out, 1) == 1 && dup2(p->output[1], 2) == 2;
     (void)syscall(SYS_close_range, 3u, ~0u, 4u /* CLOSE_RANGE_CLOEXEC */);
@@ -121,8 +124,8 @@ static int exit_status(int waited)
 static bool supervise(pid_t child, const pq_process_options *options, pipes *p, int *status, pq_error *err)
 {
     PQ_AUTO_CLOSE int pidfd = (int)syscall(SYS_pidfd_open, child, 0u);
-    bool told = false;
-    double told_at = 0;
+    bool told = false, late = false;
+    double told_at = 0, begun = pq_monotonic();
     int waited = 0;
     for (bool ended = false; !ended;) {
         struct pollfd polled[4] = {
@@ -145,6 +148,10 @@ static bool supervise(pid_t child, const pq_process_options *options, pipes *p, 
         } else if (told && pq_monotonic() - told_at > 5) {
             (void)kill(child, SIGKILL);
         }
+        if (options->timeout > 0 && !late && pq_monotonic() - begun > options->timeout) {
+            (void)kill(child, SIGKILL);
+            late = true;
+        }
         ended = waitpid(child, &waited, WNOHANG) == child;
     }
     /* What it wrote last. A grandchild may keep the pipe open: that is not waited for. */
@@ -155,7 +162,23 @@ static bool supervise(pid_t child, const pq_process_options *options, pipes *p, 
     *status = exit_status(waited);
     if (pq_interrupted())
         return pq_fail(err, PQ_EINTERRUPTED, NULL, NULL, "interrupted");
+    if (late)
+        return pq_fail(err, PQ_EFAILED, NULL, NULL, "%s did not end within %g seconds", options->argv->at[0],
+                       options->timeout);
     return true;
+}
+
+/* A file in memory: unlike a pipe it takes all of the text at once. -1 when it cannot be made. */
+static int input_of(const char *text, pq_error *err)
+{
+    PQ_AUTO_CLOSE int fd = memfd_create("input", MFD_CLOEXEC);
+    if (fd < 0) {
+        (void)pq_fail_errno(err, NULL, "cannot make a file in memory");
+        return -1;
+    }
+    if (!pq_write_fd(fd, "input", text, strlen(text), err) || lseek(fd, 0, SEEK_SET) != 0)
+        return -1;
+    return pq_steal_fd(&fd);
 }
 
 bool pq_process_run(const pq_process_options *options, int *status, pq_error *err)
@@ -166,6 +189,9 @@ bool pq_process_run(const pq_process_options *options, int *status, pq_error *er
         return pq_fail(err, PQ_ENOTFOUND, NULL, NULL, "the program %s is not installed", name);
     PQ_AUTO_FREE char **argv = pq_strings_argv(options->argv);
     PQ_AUTO_FREE char **environment = pq_strings_argv(options->environment);
+    PQ_AUTO_CLOSE int input = -1;
+    if (options->standard_input && (input = input_of(options->standard_input, err)) < 0)
+        return false;
     pipes p = {{-1, -1}, {-1, -1}, {-1, -1}};
     if (pipe2(p.output, O_CLOEXEC) != 0 || pipe2(p.failure, O_CLOEXEC) != 0 ||
         (options->standard_output && pipe2(p.standard, O_CLOEXEC) != 0)) {
@@ -175,7 +201,7 @@ bool pq_process_run(const pq_process_options *options, int *status, pq_error *er
     }
     pid_t child = fork();
     if (child == 0)
-        become(program, argv, environment, options->folder, &p);
+        become(program, argv, environment, options->folder, input, &p);
     if (child < 0) {
         bool failed = pq_fail_errno(err, name, "cannot start a process");
         close_pipes(&p);
