@@ -9,7 +9,8 @@
 /* A token that ends sooner than this is asked for anew. */
 enum { REFRESH_BEFORE = 5 * 60 };
 
-static const pq_auth_kind *const kinds[] = {&pq_auth_kind_aws, &pq_auth_kind_azure, &pq_auth_kind_generic};
+static const pq_auth_kind *const kinds[] = {&pq_auth_kind_aws, &pq_auth_kind_azure, &pq_auth_kind_gar,
+                                            &pq_auth_kind_generic};
 
 /* An answer, good or bad, and the hosts that it was given for. */
 typedef struct remembered {
@@ -50,7 +51,7 @@ pq_auth_options pq_auth_options_from_environment(void)
 /* `host[:port]` as hosts are compared; what is no such name stays as it is, and nothing serves it. Owned. */
 static char *normal_host(const char *host)
 {
-    char *normal = pq_host_normal(host);
+    char *normal = pq_host_asked(host);
     return normal ? normal : pq_strdup(host);
 }
 

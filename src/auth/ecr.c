@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "base/log.h"
+#include "auth/clock_skew.h"
 #include "base/signals.h"
 
 static const char target[] = "X-Amz-Target: AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken";
@@ -82,32 +82,6 @@ static bool send_signed(const pq_ecr_call *call, const place *to, pq_http_answer
     return call->send(call->send_context, &request, answer, err);
 }
 
-static char *duration_text(long seconds)
-{
-    if (seconds < 120)
-        return pq_asprintf("%ld seconds", seconds);
-    if (seconds < 120L * 60)
-        return pq_asprintf("%ld minutes", seconds / 60);
-    if (seconds < 48L * 3600)
-        return pq_asprintf("%ld hours", seconds / 3600);
-    return pq_asprintf("%ld days", seconds / 86400);
-}
-
-/* Takes AWS's time from the answer. False when it gives none. */
-static bool correct_clock(const pq_ecr_call *call, const pq_http_answer *answer)
-{
-    const char *date = pq_http_header(answer, "Date");
-    time_t theirs;
-    if (!date || !pq_time_parse_http(date, &theirs))
-        return false;
-    long offset = (long)(theirs - pq_now());
-    *call->clock_offset = offset;
-    PQ_AUTO_FREE char *by = duration_text(labs(offset));
-    pq_warn(call->where, "set this machine's clock; the request is made again with AWS's time",
-            "this machine's clock is %s %s", by, offset > 0 ? "slow" : "fast");
-    return true;
-}
-
 /* "AWS's words (Code)" behind our own. */
 static bool fail_fault(const pq_ecr_call *call, const pq_ecr_fault *fault, long status, pq_error *err)
 {
@@ -182,7 +156,8 @@ bool pq_ecr_get_token(const pq_ecr_call *call, pq_credential *out, pq_error *err
             return accept(call, &answer, out, err);
         PQ_AUTO_ECR_FAULT fault = {0};
         pq_ecr_fault_read(&answer, &fault);
-        if (fault.kind == PQ_ECR_CLOCK && !corrected && correct_clock(call, &answer)) {
+        if (fault.kind == PQ_ECR_CLOCK && !corrected &&
+            pq_clock_skew_learn(&answer, call->where, "AWS", call->clock_offset)) {
             corrected = true;
             continue;
         }

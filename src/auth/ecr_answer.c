@@ -5,9 +5,8 @@
 #include <string.h>
 
 #include "auth/json_memory.h"
+#include "auth/service_words.h"
 #include "base/limits.h"
-
-enum { SAID_CAP = 300 };
 
 void pq_ecr_fault_clear(pq_ecr_fault *fault)
 {
@@ -29,25 +28,6 @@ static char *clean_code(const char *text)
         if (!pq_ascii_alnum(start[i]) && start[i] != '.' && start[i] != '_')
             return NULL;
     return length && length <= LONGEST ? pq_strndup(start, length) : NULL;
-}
-
-/* The first line, cut short, living secrets blotted out. Owned. */
-static char *clean_said(const char *text)
-{
-    size_t length = text ? strcspn(text, "\r\n") : 0;
-    if (!length)
-        return NULL;
-    PQ_AUTO_BUF said = PQ_BUF(PQ_MAX_API_ANSWER);
-    pq_buf_add(&said, text, length);
-    pq_secret_redact(&said);
-    if (said.length > SAID_CAP) {
-        size_t end = SAID_CAP;
-        while (end && ((unsigned char)said.data[end] & 0xc0) == 0x80)
-            end--; /* not in the middle of a character */
-        pq_buf_truncate(&said, end);
-        pq_buf_adds(&said, "…");
-    }
-    return pq_buf_steal(&said);
 }
 
 static pq_ecr_fault_kind kind_of(const char *code, const char *said, long status)
@@ -107,7 +87,7 @@ void pq_ecr_fault_read(const pq_http_answer *answer, pq_ecr_fault *out)
     const char *message = json_string_value(json_object_get(json, "message"));
     if (!message)
         message = json_string_value(json_object_get(json, "Message"));
-    out->said = clean_said(message);
+    out->said = pq_service_words(message, message ? strlen(message) : 0);
     out->kind = kind_of(out->code, out->said, answer->status);
     if (out->kind == PQ_ECR_SECRET) {
         /* Here AWS tells the canonical request, in which the session token stands. */

@@ -32,7 +32,7 @@ typedef struct pq_auth_kind {
     bool (*get)(const pq_auth_ask *ask, pq_credential *out, pq_error *err);
 } pq_auth_kind;
 
-extern const pq_auth_kind pq_auth_kind_aws, pq_auth_kind_azure, pq_auth_kind_generic;
+extern const pq_auth_kind pq_auth_kind_aws, pq_auth_kind_azure, pq_auth_kind_gar, pq_auth_kind_generic;
 
 /* `<user>:<password>`: the first colon divides, one final line end is dropped. `form` is how the two are called
  * ("<user>:<token>"). PQ_ECONFIG with `where` for anything else; nothing of the secret is quoted. */

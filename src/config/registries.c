@@ -109,7 +109,7 @@ typedef struct key {
 static const key keys[] = {
     {"type", ALL, SIZE_MAX, NULL},
     {"url", ALL, SIZE_MAX, NULL},
-    {"auth", CLOUDS, SIZE_MAX, NULL},
+    {"auth", ALL, SIZE_MAX, NULL},
     {"aws_creds_secret_name", AWS, FIELD(secret), pq_config_check_secret_name},
     {"azure_principal_secret_name", AZURE, FIELD(secret), pq_config_check_secret_name},
     {"gar_creds_secret_name", GAR, FIELD(secret), pq_config_check_secret_name},
@@ -233,7 +233,7 @@ static void read_auth(reader *r)
 {
     pq_yaml_entry entry;
     pq_setting auth = {0};
-    if (!(r->types & CLOUDS) || !pq_yaml_find(r->node, "auth", &entry))
+    if (!pq_yaml_find(r->node, "auth", &entry))
         return;
     r->registry->auth_line = pq_yaml_span_of(entry.value).line;
     if (!pq_config_text(r->report, &entry, "auth", NULL, &auth)) {
@@ -241,15 +241,19 @@ static void read_auth(reader *r)
         return;
     }
     PQ_AUTO_FREE char *name = auth.text;
-    static const char *const words[] = {"oidc", "environment"};
-    if (pq_streq(name, words[0]))
+    static const char *const words[] = {"environment", "oidc"};
+    /* A registry that is no cloud's knows no OIDC tokens; the environment is what clients are logged in with. */
+    bool cloud = (r->types & CLOUDS) != 0;
+    if (cloud && pq_streq(name, words[1]))
         r->registry->auth = PQ_AUTH_OIDC;
-    else if (pq_streq(name, words[1]))
+    else if (pq_streq(name, words[0]))
         r->registry->auth = PQ_AUTH_ENVIRONMENT;
     else {
-        const char *near = pq_nearest(name, words, 2);
+        const char *near = pq_nearest(name, words, cloud ? 2 : 1);
         PQ_AUTO_FREE char *hint = near ? pq_asprintf("did you mean `%s`?", near) : NULL;
-        (void)pq_report_at(r->report, entry.value, hint, "`auth` must be oidc or environment");
+        (void)pq_report_at(r->report, entry.value, hint,
+                           cloud ? "`auth` must be oidc or environment"
+                                 : "`auth` must be environment in an entry of type generic");
         r->key_refused = true;
     }
 }
@@ -307,6 +311,17 @@ static void check_aws_host(reader *r)
                            "`region` is not the one of `url`, which is %s", ecr.region);
 }
 
+static void check_google_host(reader *r)
+{
+    const char *host = r->registry->host.text;
+    if (r->registry->type != PQ_REGISTRY_GAR || !host || pq_google_host(host))
+        return;
+    (void)pq_report_at(r->report, pq_yaml_get(r->node, "url"),
+                       "write LOCATION-docker.pkg.dev, docker.LOCATION.rep.pkg.dev, gcr.io or NAME.gcr.io; under a "
+                       "name of your own it works as type: generic, with `_json_key:` and the key",
+                       "`url` is not the host of a registry of Google");
+}
+
 /* --- which keys go together --------------------------------------------------------------------------------------- */
 
 /* `name` was given but has no meaning here. */
@@ -333,7 +348,7 @@ static void check_identity(reader *r)
     pq_config_registry *registry = r->registry;
     const char *secret = secret_keys[registry->type];
     bool has_secret = given(r, secret), has_cert = r->types == AZURE && given(r, "azure_cert_secret_name"),
-         has_auth = (r->types & CLOUDS) && given(r, "auth");
+         has_auth = given(r, "auth");
     if (has_auth && has_secret)
         refuse_with(r, "auth", "and a secret exclude each other: remove one");
     else if (has_auth && has_cert)
@@ -342,8 +357,10 @@ static void check_identity(reader *r)
         refuse_with(r, "azure_cert_secret_name", "and `azure_principal_secret_name` exclude each other: remove one");
     else if (!has_auth && !has_secret && !has_cert && !r->key_refused)
         (void)pq_report_at(r->report, r->node,
-                           registry->type == PQ_REGISTRY_GENERIC ? "name the secret that holds <user>:<token>"
-                                                                 : "or say `auth: oidc` or `auth: environment`",
+                           registry->type == PQ_REGISTRY_GENERIC
+                               ? "name the secret that holds <user>:<token>, or say `auth: environment` to use the "
+                                 "logins of docker and podman"
+                               : "or say `auth: oidc` or `auth: environment`",
                            "`%s` is missing", secret);
 }
 
@@ -446,6 +463,7 @@ static void read_entry(pq_report *report, pq_yaml_node node, size_t number, pq_c
             read_auth(&r);
             check_together(&r);
             check_aws_host(&r);
+            check_google_host(&r);
         }
         check_twice(&r, out);
     }

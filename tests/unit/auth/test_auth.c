@@ -248,7 +248,6 @@ static void what_is_not_built_in_says_so(void **state)
     (void)state;
     static const char yaml[] =
         "container_registries:\n"
-        "- {type: gar, gar_creds_secret_name: gcp}\n"
         "- {type: aws, url: " ECR_A ", auth: oidc, role_arn: \"arn:aws:iam::123456789012:role/pull\"}\n"
         "- {type: aws, url: " ECR_B ", auth: environment}\n"
         "- type: aws\n"
@@ -261,14 +260,13 @@ static void what_is_not_built_in_says_so(void **state)
         "  azure_tenant: 11111111-2222-3333-4444-555555555555\n";
     house h;
     build(&h, yaml, &good_answer, 1);
-    want_failure(&h, "us-docker.pkg.dev", PQ_ECONFIG, "factory-config.yml:2", "type: gar is not built in yet");
-    want_failure(&h, ECR_A, PQ_ECONFIG, "factory-config.yml:3", "auth: oidc is not built in yet");
-    want_failure(&h, ECR_B, PQ_ECONFIG, "factory-config.yml:4", "auth: environment is not built in yet");
-    want_failure(&h, ECR_C, PQ_ECONFIG, "factory-config.yml:8", "registry 4: role_arn is not built in yet");
-    want_failure(&h, "acme.azurecr.io", PQ_ECONFIG, "factory-config.yml:12", "azure_tenant is not built in yet");
+    want_failure(&h, ECR_A, PQ_ECONFIG, "factory-config.yml:2", "auth: oidc is not built in yet");
+    want_failure(&h, ECR_B, PQ_ECONFIG, "factory-config.yml:3", "auth: environment is not built in yet");
+    want_failure(&h, ECR_C, PQ_ECONFIG, "factory-config.yml:7", "registry 3: role_arn is not built in yet");
+    want_failure(&h, "acme.azurecr.io", PQ_ECONFIG, "factory-config.yml:11", "azure_tenant is not built in yet");
     PQ_AUTO_ERRORS errors = {0};
     assert_false(pq_auth_check(h.auth, &errors));
-    assert_int_equal(errors.count, 5);
+    assert_int_equal(errors.count, 4);
     assert_int_equal(h.fake.calls, 0);
     pull_down(&h);
 }
