@@ -149,7 +149,7 @@ bool pq_oidc_token_file(const char *path, const char *setting, const char *sourc
     PQ_AUTO_BUF text = PQ_SENSITIVE_BUF(PQ_MAX_TOKEN_ANSWER);
     if (!pq_read_file(path, &text, err)) {
         err->code = err->code == PQ_ENOTFOUND || err->code == PQ_EINPUT ? PQ_ECONFIG : err->code;
-        return pq_error_wrap(err, "%s", setting);
+        return pq_error_wrap(err, "%s: %s", setting, source);
     }
     PQ_AUTO_SECRET *token = trimmed(&text);
     if (!judge(token, setting, source, where, err))

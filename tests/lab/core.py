@@ -19,6 +19,10 @@ from .ecr_api import EcrApi, StsApi
 from .ecr_registry import EcrRegistry, LayerBucket, LayerLinks
 from .faults import FaultBook
 from .front import Front
+from .google import (
+    IAM_HOST, MTLS_HOST, OAUTH_HOST, REGISTRY_HOST, STS_HOST, ArtifactRegistry, DeviceAuthority, IamService, MetadataServer,
+    OauthService, StsService, make_cloud,
+)
 from .journal import Journal
 from .oidc import (
     CLUSTER_ISSUER, GITHUB_ISSUER, GITHUB_TOKEN_HOST, GITHUB_TOKEN_PATH, GITLAB_ISSUER, GithubTokenService, Issuer,
@@ -39,6 +43,11 @@ HOSTS = {
     "ecr_layers": f"prod-{REGION}-starport-layer-bucket.s3.{REGION}.amazonaws.com",
     "sts": f"sts.{REGION}.amazonaws.com",
     "github": GITHUB_TOKEN_HOST,
+    "google": REGISTRY_HOST,
+    "google_oauth": OAUTH_HOST,
+    "google_sts": STS_HOST,
+    "google_sts_mtls": MTLS_HOST,
+    "google_iam": IAM_HOST,
 }
 # Those whose users docker-registry itself knows, from a file.
 _HTPASSWD = ("hub", "generic", "tls")
@@ -70,6 +79,8 @@ class Lab(Controls):
             "gitlab": Issuer(GITLAB_ISSUER, self.clock),
             "cluster": Issuer(CLUSTER_ISSUER, self.clock),
         }
+        self.google = make_cloud(self.clock, self.issuers)
+        self.devices = DeviceAuthority()
         self.identities = Identities(self.credentials.aws_keys(), self.clock)
         self.ports: dict[str, int] = {}
         self.digests: dict[str, str] = {}
@@ -114,7 +125,7 @@ class Lab(Controls):
         self.ecr.created |= {"base", "tools/compiler"}
         pushers = {
             alias: Pusher.to_socket(self._registries[alias].socket, HOSTS[alias], self._seed_authorization(alias))
-            for alias in ("generic", "azure", "ecr")
+            for alias in ("generic", "azure", "ecr", "google")
         }
         pushers["tls"] = Pusher(self._direct_connection("tls"), self._seed_authorization("tls"))
         try:
@@ -152,6 +163,10 @@ class Lab(Controls):
             job["ACTIONS_ID_TOKEN_REQUEST_TOKEN"] = self.credentials.github_request_token
         return job
 
+    def metadata_env(self) -> dict[str, str]:
+        """What leads a client to the metadata server of Google's that this machine would have in the cloud."""
+        return {"GCE_METADATA_HOST": self.google_metadata.name}
+
     @property
     def secrets(self) -> dict[str, str]:
         """Every secret in use, by a name that may be shown."""
@@ -160,7 +175,8 @@ class Lab(Controls):
     def secret_values(self) -> list[str]:
         """All that must never be seen in an output: the secrets and every token issued so far."""
         oidc = [token for issuer in self.issuers.values() for token in issuer.issued_tokens]
-        return [*self.secrets.values(), *self.identities.issued_passwords(), *self.azure.issued_tokens, *oidc]
+        return [*self.secrets.values(), *self.identities.issued_passwords(), *self.azure.issued_tokens, *oidc,
+                *self.google.secret_values()]
 
     # Inside.
 
@@ -173,6 +189,8 @@ class Lab(Controls):
             registry.launch()
         services = self._services()
         contexts = {s.name: self.authority.server_context(s.name) for s in services}
+        contexts[MTLS_HOST].verify_mode = ssl.CERT_REQUIRED
+        contexts[MTLS_HOST].load_verify_locations(cadata=self.devices.pem().decode())
         for registry in self._registries.values():
             registry.wait_ready()
         self._thread = threading.Thread(target=self._run_loop, name="lab", daemon=True)
@@ -190,6 +208,7 @@ class Lab(Controls):
             **{alias: {"htpasswd": path} for alias, path in self._htpasswd.items()},
             "azure": {"token": token},
             "ecr": {},
+            "google": {},
         }
         extras["tls"]["tls"] = self.authority.leaf(HOSTS["tls"])
         self._registries = {
@@ -210,8 +229,12 @@ class Lab(Controls):
         self.github = GithubTokenService(
             HOSTS["github"], self.issuers["github"], self.credentials.github_request_token
         )
+        self.google_metadata = MetadataServer(self.google)
         return [
             self.github,
+            OauthService(OAUTH_HOST, self.google), StsService(STS_HOST, self.google),
+            StsService(MTLS_HOST, self.google, self.devices.certificate), IamService(IAM_HOST, self.google),
+            ArtifactRegistry(REGISTRY_HOST, self.google, sockets["google"]),
             PlainRegistry(HOSTS["hub"], sockets["hub"]),
             PlainRegistry(HOSTS["generic"], sockets["generic"]),
             self.azure, self.ecr, self.ecr_api,
@@ -225,6 +248,9 @@ class Lab(Controls):
             front = Front(service, contexts[service.name], self.faults, self.request_log, self.clock)
             self._servers.append(await front.start())
             self.ports[service.name] = front.port
+        near = Front(self.google_metadata, None, self.faults, self.request_log, self.clock)
+        self._servers.append(await near.start())
+        self.google_metadata.name = f"127.0.0.1:{near.port}"
         login = self.credentials.proxy
         self._proxy = Proxy(
             self.ports, self.faults, self.connect_log, (login.user, login.password) if login else None
@@ -269,7 +295,7 @@ class Lab(Controls):
         return _NamedConnection(HOSTS[alias], self.ports[HOSTS[alias]], context)
 
     def _seed_authorization(self, alias: str) -> Any:
-        if alias == "ecr":
+        if alias in ("ecr", "google"):
             return lambda repository: None
         if alias == "azure":
             pusher = self.azure.principal(self.credentials.azure_push.user)
