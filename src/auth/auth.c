@@ -25,7 +25,8 @@ struct pq_auth {
     char *hub_host; /* normal form, NULL without a hub */
     remembered *answers;
     size_t count, capacity;
-    long aws_clock_offset;
+    long aws_clock_offset, azure_clock_offset;
+    pq_access_tokens tokens;
 };
 
 static void remembered_clear(remembered *item)
@@ -73,6 +74,7 @@ void pq_auth_free(pq_auth *auth)
     for (size_t i = 0; i < auth->count; i++)
         remembered_clear(&auth->answers[i]);
     free(auth->answers);
+    pq_access_tokens_clear(&auth->tokens);
     free(auth->hub_host);
     free(auth);
 }
@@ -218,7 +220,9 @@ static pq_auth_ask make_ask(pq_auth *auth, const pq_config_registry *entry, cons
                          .options = &auth->options,
                          .send = own ? auth->options.send : send_by_http,
                          .send_context = own ? auth->options.send_context : auth->options.http,
-                         .aws_clock_offset = &auth->aws_clock_offset};
+                         .aws_clock_offset = &auth->aws_clock_offset,
+                         .azure_clock_offset = &auth->azure_clock_offset,
+                         .tokens = &auth->tokens};
 }
 
 static bool get_by_entry(pq_auth *auth, const pq_config_registry *entry, const char *host, const char *repository,

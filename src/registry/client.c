@@ -36,6 +36,7 @@ typedef struct host {
     bool refreshed;
     bool loading; /* the identity is being asked for, which may take requests of its own */
     bool have_identity;
+    double loaded;            /* monotonic: when the identity came */
     pq_credential credential; /* empty: anonymous */
     pq_secret *basic;         /* "Basic …" */
     char *realm, *service;
@@ -161,6 +162,7 @@ static bool load_identity(pq_registry *registry, host *h, pq_error *err)
     if (!good)
         return pq_error_at(err, h->name);
     h->have_identity = true;
+    h->loaded = pq_monotonic();
     if (h->credential.secret)
         h->basic = pq_basic_authorization(&h->credential);
     return true;
@@ -236,7 +238,27 @@ typedef struct token_fetch {
     token *token;
     call *for_call;
     char *url;
+    pq_secret *form; /* of an identity token; else NULL */
+    pq_strings headers;
 } token_fetch;
+
+static void free_fetch(token_fetch *fetch)
+{
+    free(fetch->url);
+    pq_secret_free(fetch->form);
+    pq_strings_clear(&fetch->headers);
+    free(fetch);
+}
+
+/* A refresh token that the registry takes no longer, whatever it says of its own end: once more with a new one. */
+static bool renew_identity(host *h, const pq_http_answer *answer)
+{
+    if (!h->credential.identity_token || answer->status != 401 || h->refreshed)
+        return false;
+    h->refreshed = true;
+    h->have_identity = false;
+    return true;
+}
 
 static void on_token(void *context, pq_http_answer *answer, pq_error *err)
 {
@@ -252,9 +274,10 @@ static void on_token(void *context, pq_http_answer *answer, pq_error *err)
     }
     call *c = fetch->for_call;
     pq_registry *registry = fetch->registry;
-    free(fetch->url);
-    free(fetch);
-    if (good) {
+    bool again = !good && renew_identity(h, answer);
+    free_fetch(fetch);
+    if (good || again) {
+        pq_error_clear(err);
         advance(c);
         wake(registry, h);
     } else {
@@ -274,17 +297,29 @@ static void fetch_token(call *c, token *t)
     }
     token_fetch *fetch = pq_alloc(1, sizeof *fetch);
     *fetch = (token_fetch){.registry = c->registry, .host = h, .token = t, .for_call = c};
-    fetch->url = pq_token_url(h->realm, h->service, t->scope);
     t->fetching = true;
     pq_http_request request = {
         .method = "GET",
-        .url = fetch->url,
         .where = h->name,
         .authorization = h->basic,
         .trust = &h->trust,
         .answer_cap = PQ_MAX_TOKEN_ANSWER,
         .sensitive = true,
     };
+    if (h->credential.identity_token) {
+        fetch->url = pq_strdup(h->realm);
+        fetch->form = pq_token_form(&h->credential, h->service, t->scope);
+        pq_strings_add(&fetch->headers, PQ_FORM_TYPE);
+        request.method = "POST";
+        request.authorization = NULL;
+        request.headers = &fetch->headers;
+        request.body = pq_secret_bytes(fetch->form);
+        request.body_length = pq_secret_length(fetch->form);
+        request.repeatable = true;
+    } else {
+        fetch->url = pq_token_url(h->realm, h->service, t->scope);
+    }
+    request.url = fetch->url;
     pq_http_start(c->registry->options.http, &request, on_token, fetch);
 }
 
@@ -387,6 +422,13 @@ static void send_call(call *c, const pq_secret *authorization)
     pq_http_start(c->registry->options.http, &request, on_answer, c);
 }
 
+/* Its time is over: long runs outlive a token. What came just now is used all the same, since then a clock is wrong. */
+static bool has_ended(const host *h)
+{
+    enum { JUST_NOW = 60 };
+    return h->credential.expires && h->credential.expires <= pq_now() && pq_monotonic() - h->loaded > JUST_NOW;
+}
+
 static void advance(call *c)
 {
     host *h = c->host;
@@ -408,7 +450,7 @@ static void advance(call *c)
     case SCHEME_BEARER:
         break;
     }
-    if (!h->have_identity) {
+    if (!h->have_identity || has_ended(h)) {
         if (h->loading) {
             wait_for_change(c);
             return;

@@ -11,6 +11,7 @@ from .clock import Clock
 from .credentials import Credentials, Login
 from .ecr_api import EcrApi
 from .ecr_registry import EcrRegistry
+from .entra import Directory, ManagedIdentity
 from .faults import FaultBook
 from .google import LIFETIME, Cloud, MetadataServer, account, provider
 from .http1 import BadMessage, Body, format_head, read_head, reason
@@ -31,6 +32,9 @@ class Controls:
     ecr_api: EcrApi
     ecr: EcrRegistry
     azure: AzureRegistry
+    azure_registries: dict[str, AzureRegistry]
+    directory_service: Directory
+    managed_identity: ManagedIdentity
     github: GithubTokenService
     google: Cloud
     google_metadata: MetadataServer
@@ -128,6 +132,33 @@ class Controls:
         """The life of access tokens issued from now on; docker-registry allows 60 s more."""
         self.azure.access_lifetime = seconds
 
+    def set_azure_application(self, user: str, **changes: bool) -> None:
+        """`secret_expired`, `enabled`, `service_principal` of the application with that client id."""
+        for name, value in changes.items():
+            if name not in ("secret_expired", "enabled", "service_principal"):
+                raise ValueError(f"an application has no {name}")
+            setattr(self.directory_service.applications[user], name, value)
+
+    def set_entra_tokens(self, lifetime: int = 3599, forge: bool = False, claims: dict[str, Any] | None = None) -> None:
+        """What access tokens of Entra ID say from now on, or that another key signs them."""
+        self.directory_service.lifetime = lifetime
+        self.directory_service.forge = forge
+        self.directory_service.claims = claims or {}
+
+    def set_azure_registry(self, alias: str = "azure", **changes: Any) -> None:
+        """`tenant`, `arm_tokens`, `refresh_lifetime`, `access_lifetime` of a registry."""
+        for name, value in changes.items():
+            if name not in ("tenant", "arm_tokens", "refresh_lifetime", "access_lifetime"):
+                raise ValueError(f"a registry has no {name}")
+            setattr(self.azure_registries[alias], name, value)
+
+    def azure_certificate(self, user: str, **how: Any) -> str:
+        """PEM of a new key and certificate; see Directory.certificate()."""
+        return self.directory_service.certificate(user, **how)
+
+    def set_managed_identity(self, assigned: bool) -> None:
+        self.managed_identity.assigned = assigned
+
     # CI systems.
 
     def set_github_permission(self, enabled: bool) -> None:
@@ -192,6 +223,10 @@ class Controls:
             self.delete_google_keys(name, deleted=False)
         for name in (*self.issuers, "x509"):
             self.set_google_provider(name)
+        self.directory_service.restore()
+        self.set_managed_identity(True)
+        for registry in self.azure_registries.values():
+            registry.restore()
 
     # What the lab saw.
 

@@ -253,20 +253,15 @@ static void what_is_not_built_in_says_so(void **state)
         "- type: aws\n"
         "  url: " ECR_C "\n"
         "  aws_creds_secret_name: aws_creds\n"
-        "  role_arn: arn:aws:iam::123456789012:role/pull\n"
-        "- type: azure\n"
-        "  url: acme.azurecr.io\n"
-        "  azure_principal_secret_name: azprincipal\n"
-        "  azure_tenant: 11111111-2222-3333-4444-555555555555\n";
+        "  role_arn: arn:aws:iam::123456789012:role/pull\n";
     house h;
     build(&h, yaml, &good_answer, 1);
     want_failure(&h, ECR_A, PQ_ECONFIG, "factory-config.yml:2", "auth: oidc is not built in yet");
     want_failure(&h, ECR_B, PQ_ECONFIG, "factory-config.yml:3", "auth: environment is not built in yet");
     want_failure(&h, ECR_C, PQ_ECONFIG, "factory-config.yml:7", "registry 3: role_arn is not built in yet");
-    want_failure(&h, "acme.azurecr.io", PQ_ECONFIG, "factory-config.yml:11", "azure_tenant is not built in yet");
     PQ_AUTO_ERRORS errors = {0};
     assert_false(pq_auth_check(h.auth, &errors));
-    assert_int_equal(errors.count, 4);
+    assert_int_equal(errors.count, 3);
     assert_int_equal(h.fake.calls, 0);
     pull_down(&h);
 }
