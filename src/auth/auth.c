@@ -15,6 +15,7 @@ static const pq_auth_kind *const kinds[] = {&pq_auth_kind_aws, &pq_auth_kind_azu
 /* An answer, good or bad, and the hosts that it was given for. */
 typedef struct remembered {
     char *key;
+    char *entry; /* its name in the cache */
     pq_strings hosts;
     pq_credential credential;
     pq_error failure; /* code PQ_OK when the credential is good */
@@ -32,6 +33,7 @@ struct pq_auth {
 static void remembered_clear(remembered *item)
 {
     free(item->key);
+    free(item->entry);
     pq_strings_clear(&item->hosts);
     pq_credential_clear(&item->credential);
     pq_error_clear(&item->failure);
@@ -150,8 +152,19 @@ void pq_auth_forget(pq_auth *auth, const char *host)
 {
     PQ_AUTO_FREE char *normal = normal_host(host);
     for (size_t i = auth->count; i-- > 0;)
-        if (pq_strings_have(&auth->answers[i].hosts, normal))
+        if (pq_strings_have(&auth->answers[i].hosts, normal)) {
+            pq_cache_forget(auth->options.cache, auth->answers[i].entry);
             drop(auth, i);
+        }
+}
+
+const char *pq_auth_cache_entry(const pq_auth *auth, const char *host)
+{
+    PQ_AUTO_FREE char *normal = normal_host(host);
+    for (size_t i = 0; i < auth->count; i++)
+        if (pq_strings_have(&auth->answers[i].hosts, normal))
+            return auth->answers[i].entry;
+    return NULL;
 }
 
 /* --- registries --------------------------------------------------------------------------------------------------- */
@@ -225,6 +238,17 @@ static pq_auth_ask make_ask(pq_auth *auth, const pq_config_registry *entry, cons
                          .tokens = &auth->tokens};
 }
 
+typedef struct question {
+    const pq_auth_kind *kind;
+    const pq_auth_ask *ask;
+} question;
+
+static bool ask_kind(void *context, pq_credential *out, pq_error *err)
+{
+    const question *q = context;
+    return q->kind->get(q->ask, out, err);
+}
+
 static bool get_by_entry(pq_auth *auth, const pq_config_registry *entry, const char *host, const char *repository,
                          pq_credential *out, pq_error *err)
 {
@@ -246,7 +270,13 @@ static bool get_by_entry(pq_auth *auth, const pq_config_registry *entry, const c
         auth->answers = pq_grow(auth->answers, &auth->capacity, auth->count + 1, sizeof *auth->answers);
         known = &auth->answers[auth->count++];
         *known = (remembered){.key = pq_steal(key)};
-        if (!kind->get(&ask, &known->credential, &known->failure) && known->failure.code == PQ_EINTERRUPTED) {
+        const char *endpoint = auth->options.ecr_endpoint;
+        PQ_AUTO_FREE char *asked = pq_asprintf("%s\n%s", known->key, endpoint ? endpoint : "");
+        known->entry = pq_cache_name(asked, who.secret);
+        question q = {.kind = kind, .ask = &ask};
+        if (!pq_cache_get(auth->options.cache, known->entry, auth->options.failures_too, ask_kind, &q,
+                          &known->credential, &known->failure) &&
+            known->failure.code == PQ_EINTERRUPTED) {
             pq_error_move(err, &known->failure);
             drop(auth, auth->count - 1);
             return false;

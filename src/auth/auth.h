@@ -5,6 +5,7 @@
  * however many registries share it. Not thread-safe. */
 #pragma once
 
+#include "auth/cache.h"
 #include "auth/credential.h"
 #include "auth/ecr.h"
 #include "config/config.h"
@@ -19,6 +20,8 @@ typedef struct pq_auth_options {
     pq_http *http;           /* for calls to clouds */
     pq_auth_send *send;      /* sends instead of `http`, for tests; NULL otherwise */
     void *send_context;
+    pq_cache *cache;           /* answers of clouds between runs; NULL for none */
+    bool failures_too;         /* a failure that the cache remembers is good enough */
     const char *hub_host;      /* of --hub; NULL: the configuration's */
     const char *hub_secret;    /* of --hub-secret; NULL: the configuration's, else hub_creds, else osftok */
     const char *ecr_endpoint;  /* $AWS_ENDPOINT_URL_ECR, else $AWS_ENDPOINT_URL; NULL or "" for AWS's own */
@@ -44,6 +47,9 @@ bool pq_auth_get(pq_auth *auth, const char *host, const char *repository, pq_cre
 bool pq_auth_get_hub(pq_auth *auth, pq_credential *out, pq_error *err) PQ_MUST_USE;
 /* The host refused the credential: the next pq_auth_get() asks anew. */
 void pq_auth_forget(pq_auth *auth, const char *host);
+
+/* The name of the cache's entry that the last answer for the host is in, or NULL. Borrowed. */
+const char *pq_auth_cache_entry(const pq_auth *auth, const char *host);
 
 /* What can be said offline about every entry and the hub: kinds and settings that are not built in yet, secrets that
  * are missing or not of their form. All problems are added to `errors`; true when there are none. */

@@ -6,11 +6,13 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/runtime_dir.h"
 
 void pq_session_clear(pq_session *session)
 {
     pq_registry_free(session->registry);
     pq_auth_free(session->auth);
+    pq_cache_free(session->cache);
     pq_http_free(session->http);
     pq_secrets_close(session->secrets);
     pq_config_clear(&session->config);
@@ -68,6 +70,34 @@ bool pq_session_open_secrets(pq_session *session, pq_cli *cli)
     return false;
 }
 
+/* buildah's chroot isolation gives a build the machine's own /dev. What is there already goes; who needs it asks anew.
+ */
+static bool keep_out_of_builds(const pq_session *session, const char *folder)
+{
+    PQ_AUTO_ERROR ignored = {0};
+    if (!session->for_builds || !pq_starts_with(folder, "/dev/shm/pratique-"))
+        return false;
+    if (!pq_remove_tree(folder, &ignored))
+        pq_detail("%s", ignored.message);
+    return true;
+}
+
+void pq_session_open_cache(pq_session *session, const char *folder)
+{
+    PQ_AUTO_ERROR err = {0};
+    PQ_AUTO_FREE char *found = pq_strdup(folder);
+    pq_runtime_environment environment = pq_runtime_environment_read();
+    if (!found && !pq_runtime_dir_find(&environment, &found, &err)) {
+        pq_detail("tokens are not kept: %s", err.message);
+        return;
+    }
+    if (keep_out_of_builds(session, found))
+        return;
+    session->cache = pq_cache_open(found, &err);
+    if (!session->cache)
+        pq_detail("tokens are not kept: %s", err.message);
+}
+
 static bool identity(void *context, const char *host, bool again, pq_credential *out, pq_error *err)
 {
     pq_session *session = context;
@@ -88,6 +118,10 @@ bool pq_session_connect(pq_session *session, pq_cli *cli)
     auth_options.config = &session->config;
     auth_options.secrets = session->secrets;
     auth_options.http = session->http;
+    if (!session->cache)
+        pq_session_open_cache(session, NULL);
+    auth_options.cache = session->cache;
+    auth_options.failures_too = session->failures_too;
     auth_options.hub_host = session->hub_host;
     auth_options.hub_secret = session->hub_secret;
     session->auth = pq_auth_new(&auth_options);
