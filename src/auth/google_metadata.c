@@ -6,7 +6,6 @@
 
 static const double first_wait = 1; /* seconds; who is there answers in milliseconds */
 static const double token_wait = 3; /* Kubernetes fetches one first */
-static const char where[] = "metadata server";
 static const char elsewhere[] = "this machine is not one of Google Cloud: set GOOGLE_APPLICATION_CREDENTIALS, or run "
                                 "`gcloud auth application-default login`";
 
@@ -29,7 +28,7 @@ static bool ask_for(const pq_google_ask *ask, const char *base, const char *what
     pq_strings_add(&headers, "Metadata-Flavor: Google");
     const pq_http_request request = {.method = "GET",
                                      .url = url,
-                                     .where = where,
+                                     .where = ask->where,
                                      .headers = &headers,
                                      .answer_cap = PQ_MAX_TOKEN_ANSWER,
                                      .sensitive = true,
@@ -38,11 +37,11 @@ static bool ask_for(const pq_google_ask *ask, const char *base, const char *what
                                      .try_timeout = wait,
                                      .tries = 1};
     if (!ask->send(ask->send_context, &request, out, err))
-        return err->code == PQ_EINTERRUPTED
-                   ? false
-                   : pq_fail(err, PQ_ENOTFOUND, where, elsewhere, "nobody answers at %s", base);
+        return err->code == PQ_EINTERRUPTED ? false
+                                            : pq_fail(err, PQ_ENOTFOUND, NULL, elsewhere, "nobody answers at %s", base);
     if (!pq_streq(pq_http_header(out, "Metadata-Flavor"), "Google"))
-        return pq_fail(err, PQ_ENOTFOUND, where, elsewhere, "what answers at %s is no metadata server of Google", base);
+        return pq_fail(err, PQ_ENOTFOUND, NULL, elsewhere, "what answers at %s is no metadata server of Google's",
+                       base);
     return true;
 }
 
@@ -66,7 +65,7 @@ bool pq_google_metadata_token(const pq_google_ask *ask, pq_access_token *out, ch
     if (!ask_for(ask, base, "email", first_wait, &account, err))
         return false;
     if (account.status == 404)
-        return pq_fail(err, PQ_ENOTFOUND, where, "attach a service account to the machine or to the pod",
+        return pq_fail(err, PQ_ENOTFOUND, NULL, "attach a service account to the machine or to the pod",
                        "this machine runs as no service account");
     if (!ask_for(ask, base, "token", token_wait, &answer, err))
         return false;
@@ -75,7 +74,7 @@ bool pq_google_metadata_token(const pq_google_ask *ask, pq_access_token *out, ch
         pq_google_fault_read(pq_buf_text(&answer.body), answer.body.length, &fault);
         PQ_AUTO_FREE char *said = fault.said ? pq_asprintf(": %s", fault.said) : pq_strdup("");
         bool busy = answer.status == 429 || answer.status >= 500;
-        return pq_fail(err, busy ? PQ_EBUSY : PQ_EDENIED, where, busy ? "try again later" : NULL,
+        return pq_fail(err, busy ? PQ_EBUSY : PQ_EDENIED, NULL, busy ? "try again later" : NULL,
                        "gives no token: status %ld%s", answer.status, said);
     }
     if (!pq_access_token_read(pq_buf_text(&answer.body), answer.body.length, PQ_GOOGLE_SERVICE, out, err))

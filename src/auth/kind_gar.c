@@ -123,21 +123,17 @@ static bool find_identity(const pq_auth_ask *ask, identity *out, pq_errors *erro
 
 /* --- words -------------------------------------------------------------------------------------------------------- */
 
+/* `account` is the metadata server's word for who we are, or NULL. */
 static char *source_of(const pq_auth_ask *ask, const identity *who, const char *account)
 {
-    const char *wanted = ask->entry->service_account.text;
-    PQ_AUTO_FREE char *base = wanted           ? pq_asprintf("service account %s", wanted)
+    PQ_AUTO_FREE char *place = ask->entry->auth == PQ_AUTH_OIDC ? pq_oidc_source(ask->entry)
+                               : who->metadata                  ? pq_strdup("metadata server")
+                                                                : pq_strdup(who->where);
+    const char *named = ask->entry->service_account.text ? ask->entry->service_account.text : account;
+    PQ_AUTO_FREE char *whom = named            ? pq_asprintf("service account %s", named)
                               : !who->metadata ? pq_google_file_who(&who->file)
-                              : account        ? pq_asprintf("service account %s", account)
-                                               : pq_strdup("its service account");
-    PQ_AUTO_FREE char *place = NULL;
-    if (ask->entry->auth == PQ_AUTH_OIDC)
-        place = pq_oidc_source(ask->entry);
-    else if (who->metadata)
-        place = pq_strdup("metadata server");
-    else
-        place = pq_strdup(who->where);
-    return pq_asprintf("%s, %s", place, base);
+                                               : NULL;
+    return whom ? pq_asprintf("%s, %s", place, whom) : pq_steal(place);
 }
 
 /* --- the token ---------------------------------------------------------------------------------------------------- */

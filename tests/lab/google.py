@@ -126,7 +126,8 @@ class Cloud:
         ).decode()
         with self._lock:
             self.keys[key.key_id] = key
-            self.made.append(pem)
+            # Without the lines that every key has.
+            self.made.append("\n".join(pem.splitlines()[1:-1]))
         return {
             "type": "service_account", "project_id": PROJECT, "private_key_id": key.key_id, "private_key": pem,
             "client_email": key.account, "client_id": "1" * 21,
