@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/docker_protocol.h"
 #include "base/text.h"
 
 static bool valid_labels(const char *host)
@@ -53,8 +54,7 @@ char *pq_host_normal(const char *text)
 char *pq_host_asked(const char *text)
 {
     PQ_AUTO_FREE char *host = pq_host_normal(text);
-    bool hub = pq_streq(host, "index.docker.io") || pq_streq(host, "registry-1.docker.io");
-    return hub ? pq_strdup("docker.io") : pq_steal(host);
+    return host ? pq_strdup(pq_docker_hub_name(host)) : NULL;
 }
 
 /* The name within an URL or a reference, or NULL. */
