@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "auth/aws_profile.h"
+#include "auth/google_file.h"
 
 static void keep(pq_guard *guard, pq_secret *secret)
 {
@@ -39,7 +40,22 @@ static void keep_profile(pq_guard *guard, const pq_secret *file, const char *pro
         keep(guard, pq_secret_copy(keys.session_token));
 }
 
-static bool keep_named(pq_guard *guard, pq_secrets *secrets, const char *name, const pq_config_registry *aws,
+/* In the file a key's line ends are escaped: written out by itself it would not be found. */
+static void keep_google(pq_guard *guard, const pq_secret *file)
+{
+    PQ_AUTO_GOOGLE_FILE read = {0};
+    PQ_AUTO_ERRORS ignored = {0};
+    (void)!pq_google_file_read(pq_secret_bytes(file), pq_secret_length(file), "secret", &read, &ignored);
+    for (const pq_google_file *at = &read; at; at = at->base) {
+        const pq_secret *const parts[] = {at->private_key, at->refresh_token, at->client_secret};
+        for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+            if (parts[i])
+                keep(guard, pq_secret_new(pq_secret_bytes(parts[i]),
+                                          trimmed(pq_secret_bytes(parts[i]), pq_secret_length(parts[i]))));
+    }
+}
+
+static bool keep_named(pq_guard *guard, pq_secrets *secrets, const char *name, const pq_config_registry *entry,
                        pq_error *err)
 {
     PQ_AUTO_SECRET_FOUND found = {0};
@@ -51,8 +67,10 @@ static bool keep_named(pq_guard *guard, pq_secrets *secrets, const char *name, c
     if (!there)
         return true;
     keep_parts(guard, found.value);
-    if (aws)
-        keep_profile(guard, found.value, aws->profile.text);
+    if (entry && entry->type == PQ_REGISTRY_AWS)
+        keep_profile(guard, found.value, entry->profile.text);
+    if (entry && entry->type == PQ_REGISTRY_GAR)
+        keep_google(guard, found.value);
     return true;
 }
 
@@ -64,8 +82,7 @@ bool pq_guard_open(pq_guard *guard, const pq_config *config, pq_secrets *secrets
             return false;
     for (size_t i = 0; i < config->registry_count; i++) {
         const pq_config_registry *entry = &config->registries[i];
-        const pq_config_registry *aws = entry->type == PQ_REGISTRY_AWS ? entry : NULL;
-        if (!keep_named(guard, secrets, entry->secret.text, aws, err) ||
+        if (!keep_named(guard, secrets, entry->secret.text, entry, err) ||
             !keep_named(guard, secrets, entry->azure_cert_secret.text, NULL, err))
             return false;
     }
