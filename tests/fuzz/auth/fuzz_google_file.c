@@ -25,6 +25,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!good)
         return 0;
     PQ_AUTO_FREE char *who = pq_google_file_who(&file);
+    if (!who)
+        abort();
     try_bounds(&file, PQ_GOOGLE_SECRET);
     try_bounds(&file, PQ_GOOGLE_OWN);
     return 0;
