@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "auth/aws_keys.h"
 #include "auth/kind.h"
 #include "base/log.h"
 #include "config/host.h"
@@ -25,6 +26,7 @@ struct pq_auth {
     remembered *answers;
     size_t count, capacity;
     long aws_clock_offset;
+    pq_aws_memory *aws_memory;
 };
 
 static void remembered_clear(remembered *item)
@@ -40,13 +42,6 @@ static bool send_by_http(void *context, const pq_http_request *request, pq_http_
     return pq_http_do(context, request, out, err);
 }
 
-pq_auth_options pq_auth_options_from_environment(void)
-{
-    const char *ecr = getenv("AWS_ENDPOINT_URL_ECR");
-    return (pq_auth_options){.ecr_endpoint = ecr && *ecr ? ecr : getenv("AWS_ENDPOINT_URL"),
-                             .aws_ca_bundle = getenv("AWS_CA_BUNDLE")};
-}
-
 /* `host[:port]` as hosts are compared; what is no such name stays as it is, and nothing serves it. Owned. */
 static char *normal_host(const char *host)
 {
@@ -58,6 +53,7 @@ pq_auth *pq_auth_new(const pq_auth_options *options)
 {
     pq_auth *auth = pq_alloc(1, sizeof *auth);
     auth->options = *options;
+    auth->aws_memory = pq_aws_memory_new();
     const char *hub = options->hub_host;
     if (!hub && options->config)
         hub = options->config->hub.host.text;
@@ -72,6 +68,7 @@ void pq_auth_free(pq_auth *auth)
     for (size_t i = 0; i < auth->count; i++)
         remembered_clear(&auth->answers[i]);
     free(auth->answers);
+    pq_aws_memory_free(auth->aws_memory);
     free(auth->hub_host);
     free(auth);
 }
@@ -149,6 +146,8 @@ void pq_auth_forget(pq_auth *auth, const char *host)
     for (size_t i = auth->count; i-- > 0;)
         if (pq_strings_have(&auth->answers[i].hosts, normal))
             drop(auth, i);
+    /* The keys behind it may be what is wrong. */
+    pq_aws_memory_forget(auth->aws_memory);
 }
 
 /* --- registries --------------------------------------------------------------------------------------------------- */
@@ -217,7 +216,8 @@ static pq_auth_ask make_ask(pq_auth *auth, const pq_config_registry *entry, cons
                          .options = &auth->options,
                          .send = own ? auth->options.send : send_by_http,
                          .send_context = own ? auth->options.send_context : auth->options.http,
-                         .aws_clock_offset = &auth->aws_clock_offset};
+                         .aws_clock_offset = &auth->aws_clock_offset,
+                         .aws_memory = auth->aws_memory};
 }
 
 static bool get_by_entry(pq_auth *auth, const pq_config_registry *entry, const char *host, const char *repository,

@@ -5,8 +5,8 @@
  * however many registries share it. Not thread-safe. */
 #pragma once
 
+#include "auth/aws_call.h"
 #include "auth/credential.h"
-#include "auth/ecr.h"
 #include "config/config.h"
 #include "secrets/source.h"
 
@@ -19,16 +19,12 @@ typedef struct pq_auth_options {
     pq_http *http;           /* for calls to clouds */
     pq_auth_send *send;      /* sends instead of `http`, for tests; NULL otherwise */
     void *send_context;
-    const char *hub_host;      /* of --hub; NULL: the configuration's */
-    const char *hub_secret;    /* of --hub-secret; NULL: the configuration's, else hub_creds, else osftok */
-    const char *ecr_endpoint;  /* $AWS_ENDPOINT_URL_ECR, else $AWS_ENDPOINT_URL; NULL or "" for AWS's own */
-    const char *aws_ca_bundle; /* $AWS_CA_BUNDLE: trusted for calls to AWS; NULL or "" for none */
+    const char *hub_host;   /* of --hub; NULL: the configuration's */
+    const char *hub_secret; /* of --hub-secret; NULL: the configuration's, else hub_creds, else osftok */
 } pq_auth_options;
 
 #define PQ_AUTO_AUTH PQ_CLEANUP(pq_auth_cleanup) pq_auth
 
-/* Fills the last two from the environment; the rest is empty. */
-pq_auth_options pq_auth_options_from_environment(void);
 pq_auth *pq_auth_new(const pq_auth_options *options) PQ_MUST_USE;
 void pq_auth_free(pq_auth *auth); /* NULL is fine */
 void pq_auth_cleanup(pq_auth **auth);

@@ -28,19 +28,23 @@ static void keep_parts(pq_guard *guard, const pq_secret *whole)
         keep(guard, pq_secret_new(colon + 1, length - (size_t)(colon + 1 - bytes)));
 }
 
-static void keep_profile(pq_guard *guard, const pq_secret *file, const char *profile)
+/* The keys of every profile: one leads to another, and none may be published. */
+static void keep_profiles(pq_guard *guard, const pq_secret *file)
 {
-    PQ_AUTO_AWS_KEYS keys = {0};
     PQ_AUTO_ERRORS ignored = {0};
-    if (!pq_aws_profile_read(file, "secret", profile, &keys, &ignored))
-        return; /* what is no credentials file has no keys to find */
-    keep(guard, pq_secret_copy(keys.secret_access_key));
-    if (keys.session_token)
-        keep(guard, pq_secret_copy(keys.session_token));
+    PQ_AUTO_AWS_PROFILES profiles = {0};
+    pq_aws_profiles_add_secret(&profiles, file, "secret", &ignored);
+    for (size_t i = 0; i < profiles.credentials.section_count; i++) {
+        PQ_AUTO_AWS_KEYS keys = {0};
+        if (!pq_aws_section_keys(&profiles.credentials, i, &keys))
+            continue; /* what is no credentials file has no keys to find */
+        keep(guard, pq_secret_copy(keys.secret_access_key));
+        if (keys.session_token)
+            keep(guard, pq_secret_copy(keys.session_token));
+    }
 }
 
-static bool keep_named(pq_guard *guard, pq_secrets *secrets, const char *name, const pq_config_registry *aws,
-                       pq_error *err)
+static bool keep_named(pq_guard *guard, pq_secrets *secrets, const char *name, bool aws, pq_error *err)
 {
     PQ_AUTO_SECRET_FOUND found = {0};
     bool there = false;
@@ -52,7 +56,7 @@ static bool keep_named(pq_guard *guard, pq_secrets *secrets, const char *name, c
         return true;
     keep_parts(guard, found.value);
     if (aws)
-        keep_profile(guard, found.value, aws->profile.text);
+        keep_profiles(guard, found.value);
     return true;
 }
 
@@ -60,13 +64,12 @@ bool pq_guard_open(pq_guard *guard, const pq_config *config, pq_secrets *secrets
 {
     const char *const names[] = {config->hub.secret.text, hub_secret, "hub_creds", "osftok", "tuf_passphrase"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (!keep_named(guard, secrets, names[i], NULL, err))
+        if (!keep_named(guard, secrets, names[i], false, err))
             return false;
     for (size_t i = 0; i < config->registry_count; i++) {
         const pq_config_registry *entry = &config->registries[i];
-        const pq_config_registry *aws = entry->type == PQ_REGISTRY_AWS ? entry : NULL;
-        if (!keep_named(guard, secrets, entry->secret.text, aws, err) ||
-            !keep_named(guard, secrets, entry->azure_cert_secret.text, NULL, err))
+        if (!keep_named(guard, secrets, entry->secret.text, entry->type == PQ_REGISTRY_AWS, err) ||
+            !keep_named(guard, secrets, entry->azure_cert_secret.text, false, err))
             return false;
     }
     return true;

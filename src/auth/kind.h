@@ -16,6 +16,7 @@ typedef struct pq_auth_ask {
     pq_auth_send *send;
     void *send_context;
     long *aws_clock_offset;
+    struct pq_aws_memory *aws_memory;
 } pq_auth_ask;
 
 typedef struct pq_auth_kind {

@@ -7,6 +7,7 @@
 #include "auth/jwt.h"
 #include "base/file.h"
 #include "base/limits.h"
+#include "crypto/hash.h"
 
 static const char *environment(const char *name)
 {
@@ -26,6 +27,18 @@ char *pq_oidc_source(const pq_config_registry *entry)
     if (entry->oidc_token_env.text)
         return pq_asprintf("oidc_token_env %s", entry->oidc_token_env.text);
     return pq_strdup("GitHub's token service");
+}
+
+char *pq_oidc_key(const pq_config_registry *entry, const char *audience)
+{
+    const char *file = entry->oidc_token_file.text;
+    const char *variable = entry->oidc_token_env.text ? entry->oidc_token_env.text : "ACTIONS_ID_TOKEN_REQUEST_URL";
+    const char *value = file ? NULL : environment(variable);
+    pq_sha256 hash = pq_sha256_of(value ? value : "", value ? strlen(value) : 0);
+    char hex[PQ_SHA256_HEX];
+    pq_sha256_hex(&hash, hex);
+    return pq_asprintf(" oidc %s %s %s", entry->oidc_audience.text ? entry->oidc_audience.text : audience,
+                       file ? file : variable, file ? "" : hex);
 }
 
 /* --- there is none ------------------------------------------------------------------------------------------------ */

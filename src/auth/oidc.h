@@ -5,7 +5,7 @@
  * "OpenID Connect reference", "Methods for requesting the OIDC token"). A token is never kept: it lives for minutes. */
 #pragma once
 
-#include "auth/ecr.h"
+#include "auth/aws_call.h"
 #include "config/config.h"
 
 typedef struct pq_oidc_ask {
@@ -21,5 +21,10 @@ typedef struct pq_oidc_ask {
 bool pq_oidc_token(const pq_oidc_ask *ask, pq_secret **out, pq_error *err) PQ_MUST_USE;
 /* Offline: whether there is a place to get one from. */
 bool pq_oidc_check(const pq_oidc_ask *ask, pq_error *err) PQ_MUST_USE;
+/* All that decides whose token it is, without any of it, for pq_auth_kind.share_key: where it comes from and its
+ * audience; of a token in a variable, and of GitHub's service, a hash too, for the next job has another one there.
+ * Owned.
+ */
+char *pq_oidc_key(const pq_config_registry *entry, const char *audience) PQ_MUST_USE;
 /* "oidc_token_file /run/token", "GitHub's token service": words for people. Owned. */
 char *pq_oidc_source(const pq_config_registry *entry) PQ_MUST_USE;

@@ -121,8 +121,8 @@ static int exit_status(int waited)
 static bool supervise(pid_t child, const pq_process_options *options, pipes *p, int *status, pq_error *err)
 {
     PQ_AUTO_CLOSE int pidfd = (int)syscall(SYS_pidfd_open, child, 0u);
-    bool told = false;
-    double told_at = 0;
+    bool told = false, late = false;
+    double started = pq_monotonic(), told_at = 0;
     int waited = 0;
     for (bool ended = false; !ended;) {
         struct pollfd polled[4] = {
@@ -138,11 +138,12 @@ static bool supervise(pid_t child, const pq_process_options *options, pipes *p, 
             (void)drain(&p->output[0], NULL, options);
         if (p->standard[0] >= 0 && polled[1].revents)
             (void)drain(&p->standard[0], options->standard_output, options);
-        if (pq_interrupted() && !told) {
+        late = late || (options->timeout > 0 && pq_monotonic() - started > options->timeout);
+        if ((pq_interrupted() || late) && !told) {
             (void)kill(child, SIGTERM);
             told = true;
             told_at = pq_monotonic();
-        } else if (told && pq_monotonic() - told_at > 5) {
+        } else if (told && pq_monotonic() - told_at > (late ? 1 : 5)) {
             (void)kill(child, SIGKILL);
         }
         ended = waitpid(child, &waited, WNOHANG) == child;
@@ -155,7 +156,8 @@ static bool supervise(pid_t child, const pq_process_options *options, pipes *p, 
     *status = exit_status(waited);
     if (pq_interrupted())
         return pq_fail(err, PQ_EINTERRUPTED, NULL, NULL, "interrupted");
-    return true;
+    return !late ||
+           pq_fail(err, PQ_EFAILED, options->argv->at[0], NULL, "does not end within %.0f seconds", options->timeout);
 }
 
 bool pq_process_run(const pq_process_options *options, int *status, pq_error *err)

@@ -84,12 +84,11 @@ bool pq_session_connect(pq_session *session, pq_cli *cli)
         pq_cli_fail(cli, &err);
         return false;
     }
-    pq_auth_options auth_options = pq_auth_options_from_environment();
-    auth_options.config = &session->config;
-    auth_options.secrets = session->secrets;
-    auth_options.http = session->http;
-    auth_options.hub_host = session->hub_host;
-    auth_options.hub_secret = session->hub_secret;
+    pq_auth_options auth_options = {.config = &session->config,
+                                    .secrets = session->secrets,
+                                    .http = session->http,
+                                    .hub_host = session->hub_host,
+                                    .hub_secret = session->hub_secret};
     session->auth = pq_auth_new(&auth_options);
     const char *certs = getenv("PRATIQUE_CERTS_DIR");
     pq_registry_options registry_options = {
