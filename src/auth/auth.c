@@ -4,6 +4,7 @@
 
 #include "auth/aws_keys.h"
 #include "auth/kind.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "config/host.h"
 
@@ -25,7 +26,8 @@ struct pq_auth {
     char *hub_host; /* normal form, NULL without a hub */
     remembered *answers;
     size_t count, capacity;
-    long aws_clock_offset;
+    long aws_clock_offset, azure_clock_offset;
+    pq_access_tokens tokens;
     pq_aws_memory *aws_memory;
 };
 
@@ -69,6 +71,7 @@ void pq_auth_free(pq_auth *auth)
         remembered_clear(&auth->answers[i]);
     free(auth->answers);
     pq_aws_memory_free(auth->aws_memory);
+    pq_access_tokens_clear(&auth->tokens);
     free(auth->hub_host);
     free(auth);
 }
@@ -97,6 +100,23 @@ const char *pq_auth_access(const pq_auth *auth, const char *host)
     if (entry)
         return pq_registry_type_name(entry->type);
     return is_hub(auth, normal) ? "hub" : "anonymous";
+}
+
+char *pq_auth_group(const pq_auth *auth, const char *host)
+{
+    PQ_AUTO_FREE char *normal = normal_host(host);
+    const pq_config_registry *entry = entry_for(auth, normal);
+    if (!entry || entry->type == PQ_REGISTRY_GENERIC)
+        return NULL;
+    const pq_setting *const parts[] = {&entry->secret,          &entry->profile,         &entry->role_arn,
+                                       &entry->azure_tenant,    &entry->azure_client_id, &entry->azure_cert_secret,
+                                       &entry->service_account, &entry->oidc_audience,   &entry->oidc_token_env,
+                                       &entry->oidc_token_file};
+    PQ_AUTO_BUF group = PQ_BUF(PQ_MAX_TEXT);
+    pq_buf_addf(&group, "%s %d", pq_registry_type_name(entry->type), (int)entry->auth);
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        pq_buf_addf(&group, " %s", parts[i]->text ? parts[i]->text : "");
+    return pq_buf_steal(&group);
 }
 
 /* --- what was answered before ------------------------------------------------------------------------------------- */
@@ -217,7 +237,31 @@ static pq_auth_ask make_ask(pq_auth *auth, const pq_config_registry *entry, cons
                          .send = own ? auth->options.send : send_by_http,
                          .send_context = own ? auth->options.send_context : auth->options.http,
                          .aws_clock_offset = &auth->aws_clock_offset,
-                         .aws_memory = auth->aws_memory};
+                         .aws_memory = auth->aws_memory,
+                         .azure_clock_offset = &auth->azure_clock_offset,
+                         .tokens = &auth->tokens};
+}
+
+/* Asks the cloud and remembers what it says. Others may ask here while we wait, so that nothing of the list is held on
+ * to meanwhile. False when we were interrupted. */
+static bool fetch(pq_auth *auth, const pq_auth_kind *kind, const pq_auth_ask *ask, const char *key, remembered **out,
+                  pq_error *err)
+{
+    PQ_AUTO_CREDENTIAL credential = {0};
+    PQ_AUTO_ERROR failure = {0};
+    if (!kind->get(ask, &credential, &failure) && failure.code == PQ_EINTERRUPTED) {
+        pq_error_move(err, &failure);
+        return false;
+    }
+    /* What names this host would name the wrong one for the others. */
+    if (pq_streq(failure.where, ask->host))
+        free(pq_steal(failure.where));
+    auth->answers = pq_grow(auth->answers, &auth->capacity, auth->count + 1, sizeof *auth->answers);
+    *out = &auth->answers[auth->count++];
+    **out = (remembered){.key = pq_strdup(key), .credential = credential, .failure = failure};
+    credential = (pq_credential){0};
+    failure = (pq_error){0};
+    return true;
 }
 
 static bool get_by_entry(pq_auth *auth, const pq_config_registry *entry, const char *host, const char *repository,
@@ -237,21 +281,8 @@ static bool get_by_entry(pq_auth *auth, const pq_config_registry *entry, const c
     ask.repository = repository;
     PQ_AUTO_FREE char *key = kind->share_key(&ask);
     known = recall(auth, NULL, key);
-    if (!known) {
-        auth->answers = pq_grow(auth->answers, &auth->capacity, auth->count + 1, sizeof *auth->answers);
-        known = &auth->answers[auth->count++];
-        *known = (remembered){.key = pq_steal(key)};
-        if (!kind->get(&ask, &known->credential, &known->failure) && known->failure.code == PQ_EINTERRUPTED) {
-            pq_error_move(err, &known->failure);
-            drop(auth, auth->count - 1);
-            return false;
-        }
-        /* What names this host would name the wrong one for the others. */
-        if (pq_streq(known->failure.where, host)) {
-            free(known->failure.where);
-            known->failure.where = NULL;
-        }
-    }
+    if (!known && !fetch(auth, kind, &ask, key, &known, err))
+        return false;
     (void)pq_strings_add_once(&known->hosts, host);
     return give(known, host, out, err);
 }

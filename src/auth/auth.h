@@ -41,6 +41,10 @@ bool pq_auth_get_hub(pq_auth *auth, pq_credential *out, pq_error *err) PQ_MUST_U
 /* The host refused the credential: the next pq_auth_get() asks anew. */
 void pq_auth_forget(pq_auth *auth, const char *host);
 
+/* Hosts of one group get their credentials from one cloud by one identity: asked for one after the other, they share
+ * its answer. NULL for a host whose credential is had without asking anybody. Owned. */
+char *pq_auth_group(const pq_auth *auth, const char *host);
+
 /* What can be said offline about every entry and the hub: kinds and settings that are not built in yet, secrets that
  * are missing or not of their form. All problems are added to `errors`; true when there are none. */
 bool pq_auth_check(pq_auth *auth, pq_errors *errors) PQ_MUST_USE;

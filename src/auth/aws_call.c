@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "base/log.h"
+#include "auth/clock_skew.h"
 #include "base/signals.h"
 
 /* Where the call goes: URL, and host, path and query as they are signed. */
@@ -92,32 +92,6 @@ static bool send_once(const pq_aws_call *call, const place *to, pq_http_answer *
     return call->caller->send(call->caller->send_context, &request, answer, err);
 }
 
-static char *duration_text(long seconds)
-{
-    if (seconds < 120)
-        return pq_asprintf("%ld seconds", seconds);
-    if (seconds < 120L * 60)
-        return pq_asprintf("%ld minutes", seconds / 60);
-    if (seconds < 48L * 3600)
-        return pq_asprintf("%ld hours", seconds / 3600);
-    return pq_asprintf("%ld days", seconds / 86400);
-}
-
-/* Takes AWS's time from the answer. False when it gives none. */
-static bool correct_clock(const pq_aws_call *call, const pq_http_answer *answer)
-{
-    const char *date = pq_http_header(answer, "Date");
-    time_t theirs;
-    if (!date || !pq_time_parse_http(date, &theirs))
-        return false;
-    long offset = (long)(theirs - pq_now());
-    *call->caller->clock_offset = offset;
-    PQ_AUTO_FREE char *by = duration_text(labs(offset));
-    pq_warn(call->caller->where, "set this machine's clock; the request is made again with AWS's time",
-            "this machine's clock is %s %s", by, offset > 0 ? "slow" : "fast");
-    return true;
-}
-
 /* "AWS's words (Code)" behind our own. */
 static bool fail_fault(const pq_aws_call *call, const pq_aws_fault *fault, long status, pq_error *err)
 {
@@ -195,7 +169,8 @@ bool pq_aws_call_do(const pq_aws_call *call, pq_http_answer *answer, pq_aws_faul
             pq_aws_fault_read_xml(answer, fault);
         else
             pq_aws_fault_read_json(answer, fault);
-        if (fault->kind == PQ_AWS_CLOCK && !corrected && correct_clock(call, answer)) {
+        if (fault->kind == PQ_AWS_CLOCK && !corrected &&
+            pq_clock_skew_learn(answer, call->caller->where, "AWS", call->caller->clock_offset)) {
             corrected = true;
             continue;
         }

@@ -29,7 +29,7 @@ static bool is_allowed(const char *url)
 /* Owned; NULL with an error. */
 static char *find_url(pq_error *err)
 {
-    const char *path = pq_aws_variable(relative), *url = pq_aws_variable(full);
+    const char *path = pq_getenv(relative), *url = pq_getenv(full);
     if (path && (path[0] != '/' || strpbrk(path, " @#"))) {
         (void)pq_fail(err, PQ_ECONFIG, relative, NULL, "must be a path that begins with /");
         return NULL;
@@ -47,7 +47,7 @@ static char *find_url(pq_error *err)
  * renewed. */
 static bool find_token(pq_secret **out, pq_error *err)
 {
-    const char *path = pq_aws_variable(token_file), *value = pq_aws_variable(token_variable);
+    const char *path = pq_getenv(token_file), *value = pq_getenv(token_variable);
     PQ_AUTO_BUF text = PQ_SENSITIVE_BUF(PQ_MAX_TOKEN_ANSWER);
     if (path && !pq_read_file(path, &text, err)) {
         err->code = err->code == PQ_ENOTFOUND || err->code == PQ_EINPUT ? PQ_ECONFIG : err->code;
@@ -97,7 +97,7 @@ bool pq_aws_container_keys(const pq_aws_caller *caller, pq_aws_keys *out, pq_err
         return false;
     if (answer.status == 401 || answer.status == 403)
         return pq_fail(err, PQ_EDENIED, who, "is the authorization token that of this container?",
-                       "refuses the token of %s: status %ld", pq_aws_variable(token_file) ? token_file : token_variable,
+                       "refuses the token of %s: status %ld", pq_getenv(token_file) ? token_file : token_variable,
                        answer.status);
     if (answer.status != 200)
         return pq_fail(err, answer.status == 429 || answer.status >= 500 ? PQ_EBUSY : PQ_EFAILED, who, NULL,

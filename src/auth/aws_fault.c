@@ -3,10 +3,9 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "auth/service_words.h"
 #include "auth/sts_xml.h"
 #include "base/limits.h"
-
-enum { SAID_CAP = 300 };
 
 void pq_aws_fault_clear(pq_aws_fault *fault)
 {
@@ -28,25 +27,6 @@ static char *clean_code(const char *text)
         if (!pq_ascii_alnum(start[i]) && start[i] != '.' && start[i] != '_')
             return NULL;
     return length && length <= LONGEST ? pq_strndup(start, length) : NULL;
-}
-
-/* The first line, cut short, living secrets blotted out. Owned. */
-static char *clean_said(const char *text)
-{
-    size_t length = text ? strcspn(text, "\r\n") : 0;
-    if (!length)
-        return NULL;
-    PQ_AUTO_BUF said = PQ_BUF(PQ_MAX_API_ANSWER);
-    pq_buf_add(&said, text, length);
-    pq_secret_redact(&said);
-    if (said.length > SAID_CAP) {
-        size_t end = SAID_CAP;
-        while (end && ((unsigned char)said.data[end] & 0xc0) == 0x80)
-            end--; /* not in the middle of a character */
-        pq_buf_truncate(&said, end);
-        pq_buf_adds(&said, "…");
-    }
-    return pq_buf_steal(&said);
 }
 
 static pq_aws_fault_kind kind_of(const char *code, const char *said, long status)
@@ -101,7 +81,7 @@ static pq_aws_fault_kind kind_of(const char *code, const char *said, long status
 /* `code` is taken. */
 static void judge(const pq_http_answer *answer, char *code, const char *message, pq_aws_fault *out)
 {
-    *out = (pq_aws_fault){.code = code, .said = clean_said(message)};
+    *out = (pq_aws_fault){.code = code, .said = pq_service_words(message, message ? strlen(message) : 0)};
     out->kind = kind_of(out->code, out->said, answer->status);
     if (out->kind == PQ_AWS_SECRET) {
         /* Here AWS tells the canonical request, in which the session token stands. */

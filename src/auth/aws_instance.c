@@ -14,7 +14,7 @@ enum { MOST_SECONDS = 60, MOST_TRIES = 10 };
 /* A small number of the environment, or 1. */
 static unsigned number_of(const char *variable, unsigned most)
 {
-    const char *text = pq_aws_variable(variable);
+    const char *text = pq_getenv(variable);
     uint64_t number;
     return text && pq_parse_number(text, most, &number) && number > 0 ? (unsigned)number : 1;
 }
@@ -23,8 +23,8 @@ static unsigned number_of(const char *variable, unsigned most)
 static char *find_endpoint(void)
 {
     static const char v4[] = "http://169.254.169.254", v6[] = "http://[fd00:ec2::254]";
-    const char *mode = pq_aws_variable("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE");
-    const char *given = pq_aws_variable("AWS_EC2_METADATA_SERVICE_ENDPOINT");
+    const char *mode = pq_getenv("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE");
+    const char *given = pq_getenv("AWS_EC2_METADATA_SERVICE_ENDPOINT");
     if (!given)
         return pq_strdup(mode && pq_ascii_equal_nocase(mode, "ipv6") ? v6 : v4);
     if (!pq_url_is_safe(given) && !pq_url_same_origin(given, v4) && !pq_url_same_origin(given, v6))

@@ -8,7 +8,6 @@
 #include "auth/aws_sso.h"
 #include "auth/sts.h"
 #include "base/file.h"
-#include "base/limits.h"
 #include "base/log.h"
 #include "base/process.h"
 
@@ -85,8 +84,8 @@ static void keep(pq_aws_memory *memory, const char *key, const pq_aws_keys *keys
 const char *pq_aws_endpoint(const char *service)
 {
     PQ_AUTO_FREE char *variable = pq_asprintf("AWS_ENDPOINT_URL_%s", service);
-    const char *own = pq_aws_variable(variable);
-    return own ? own : pq_aws_variable("AWS_ENDPOINT_URL");
+    const char *own = pq_getenv(variable);
+    return own ? own : pq_getenv("AWS_ENDPOINT_URL");
 }
 
 const char *pq_aws_keys_renewal(const pq_aws_step *step)
@@ -108,21 +107,11 @@ static bool fail_ended(const pq_aws_step *step, pq_error *err)
                    "the session of %s ended at %s", step->words, when);
 }
 
-/* Its own path and the OIDC token in it, which is read each time, for platforms renew it. */
-static bool read_token(const char *given, const char *where, pq_secret **out, pq_error *err)
+/* Read each time, for platforms renew it. */
+static bool read_token(const pq_aws_step *step, pq_secret **out, pq_error *err)
 {
-    PQ_AUTO_FREE char *path = pq_aws_own_path(given);
-    PQ_AUTO_BUF text = PQ_SENSITIVE_BUF(PQ_MAX_TOKEN_ANSWER);
-    if (!path || !pq_read_file(path, &text, err)) {
-        err->code = err->code == PQ_ENOTFOUND || err->code == PQ_EINPUT || !path ? PQ_ECONFIG : err->code;
-        (void)pq_error_at(err, where);
-        return pq_error_wrap(err, "web identity token");
-    }
-    pq_aws_slice token = pq_aws_slice_trim((pq_aws_slice){pq_buf_text(&text), text.length});
-    if (!token.length || memchr(token.at, '\0', token.length))
-        return pq_fail(err, PQ_ECONFIG, where, NULL, "the web identity token's file %s holds no token", path);
-    *out = pq_secret_new(token.at, token.length);
-    return true;
+    PQ_AUTO_FREE char *path = pq_aws_own_path(step->token_file);
+    return pq_oidc_token_file(path ? path : step->token_file, "web identity", step->token_file, step->where, out, err);
 }
 
 static pq_sts_place place_of(const pq_aws_follow *how)
@@ -145,8 +134,7 @@ static bool follow_web_identity(const pq_aws_step *step, const pq_aws_follow *ho
     PQ_AUTO_SECRET *token = NULL;
     const pq_sts_place place = place_of(how);
     const pq_sts_role role = role_of(step);
-    bool have = step->token_file ? read_token(step->token_file, step->where, &token, err)
-                                 : pq_oidc_token(how->oidc, &token, err);
+    bool have = step->token_file ? read_token(step, &token, err) : pq_oidc_token(how->oidc, &token, err);
     return have && pq_sts_assume_role_with_web_identity(&place, token, &role, out, out_arn, err);
 }
 

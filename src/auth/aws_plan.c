@@ -148,17 +148,17 @@ static char *words_of(const pq_aws_profile *profile, const char *more)
 
 static pq_aws_step *plan_container(void)
 {
-    const char *variable = pq_aws_variable("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI")
+    const char *variable = pq_getenv("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI")
                                ? "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"
                                : "AWS_CONTAINER_CREDENTIALS_FULL_URI";
-    if (!pq_aws_variable(variable))
+    if (!pq_getenv(variable))
         return NULL;
     return new_step(PQ_AWS_STEP_CONTAINER, pq_strdup(variable), pq_strdup("container credentials"));
 }
 
 static bool metadata_is_disabled(void)
 {
-    const char *disabled = pq_aws_variable("AWS_EC2_METADATA_DISABLED");
+    const char *disabled = pq_getenv("AWS_EC2_METADATA_DISABLED");
     return disabled && pq_ascii_equal_nocase(disabled, "true");
 }
 
@@ -176,9 +176,8 @@ static pq_aws_step *plan_instance(bool last_resort)
 static pq_aws_step *plan_variables(pq_errors *errors)
 {
     static const char variable[] = "AWS_ACCESS_KEY_ID";
-    const char *id = pq_aws_variable(variable), *secret = pq_aws_variable("AWS_SECRET_ACCESS_KEY"),
-               *token = pq_aws_variable("AWS_SESSION_TOKEN"),
-               *expiration = pq_aws_variable("AWS_CREDENTIAL_EXPIRATION");
+    const char *id = pq_getenv(variable), *secret = pq_getenv("AWS_SECRET_ACCESS_KEY"),
+               *token = pq_getenv("AWS_SESSION_TOKEN"), *expiration = pq_getenv("AWS_CREDENTIAL_EXPIRATION");
     if (!id)
         return NULL;
     if (!secret) {
@@ -203,9 +202,9 @@ static pq_aws_step *plan_variables(pq_errors *errors)
 static pq_aws_step *plan_web_identity(planner *p, const pq_aws_profile *profile, bool with_variables)
 {
     static const char variable[] = "AWS_WEB_IDENTITY_TOKEN_FILE";
-    const char *file = with_variables ? pq_aws_variable(variable) : NULL;
-    const char *role = with_variables ? pq_aws_variable("AWS_ROLE_ARN") : NULL;
-    const char *session = with_variables ? pq_aws_variable("AWS_ROLE_SESSION_NAME") : NULL;
+    const char *file = with_variables ? pq_getenv(variable) : NULL;
+    const char *role = with_variables ? pq_getenv("AWS_ROLE_ARN") : NULL;
+    const char *session = with_variables ? pq_getenv("AWS_ROLE_SESSION_NAME") : NULL;
     bool by_variable = file != NULL;
     PQ_AUTO_AWS_STEP *step =
         new_step(PQ_AWS_STEP_WEB_IDENTITY, by_variable ? pq_strdup(variable) : pq_aws_profile_where(profile),
@@ -332,7 +331,7 @@ static pq_aws_step *plan_chain(planner *p, const pq_aws_profile *profile, bool w
         check_elsewhere(profile, has(profile, "aws_access_key_id") && has(profile, "aws_secret_access_key"));
         return credentials->problems > before ? NULL : plan_section_keys(profile, credentials, profile->credentials);
     }
-    if ((with_variables && pq_aws_variable("AWS_WEB_IDENTITY_TOKEN_FILE")) || has(profile, "web_identity_token_file"))
+    if ((with_variables && pq_getenv("AWS_WEB_IDENTITY_TOKEN_FILE")) || has(profile, "web_identity_token_file"))
         return plan_web_identity(p, profile, with_variables);
     if (has(profile, "sso_account_id") || has(profile, "sso_role_name"))
         return plan_sso(profile);
@@ -481,8 +480,8 @@ static pq_aws_step *fail_nothing(const char *where, const char *name, pq_errors 
 pq_aws_step *pq_aws_plan_files(pq_aws_profiles *files, const char *entry_profile, const char *where, pq_errors *errors)
 {
     /* botocore's order of the two variables. They do not switch the keys of the environment off, as --profile does. */
-    const char *variable = pq_aws_variable("AWS_DEFAULT_PROFILE") ? "AWS_DEFAULT_PROFILE" : "AWS_PROFILE";
-    const char *given = entry_profile ? entry_profile : pq_aws_variable(variable);
+    const char *variable = pq_getenv("AWS_DEFAULT_PROFILE") ? "AWS_DEFAULT_PROFILE" : "AWS_PROFILE";
+    const char *given = entry_profile ? entry_profile : pq_getenv(variable);
     const char *name = given ? given : "default";
     PQ_CLEANUP(planner_clear) planner p = {.files = files, .where = where, .errors = errors};
     pq_aws_profile profile;
@@ -495,7 +494,7 @@ pq_aws_step *pq_aws_plan_files(pq_aws_profiles *files, const char *entry_profile
     PQ_AUTO_AWS_STEP *step = entry_profile ? NULL : plan_variables(errors);
     if (!step && errors->count == before && found)
         step = plan_profile(&p, &profile, !entry_profile);
-    else if (!step && errors->count == before && pq_aws_variable("AWS_WEB_IDENTITY_TOKEN_FILE"))
+    else if (!step && errors->count == before && pq_getenv("AWS_WEB_IDENTITY_TOKEN_FILE"))
         step = plan_web_identity(&p, NULL, true);
     if (!step && errors->count == before)
         step = plan_container();
@@ -511,7 +510,7 @@ static void add_own_file(pq_aws_profiles *files, const char *variable, const cha
                          pq_errors *errors)
 {
     PQ_AUTO_ERROR err = {0};
-    PQ_AUTO_FREE char *path = pq_aws_own_path(pq_aws_variable(variable) ? pq_aws_variable(variable) : usual);
+    PQ_AUTO_FREE char *path = pq_aws_own_path(pq_getenv(variable) ? pq_getenv(variable) : usual);
     PQ_AUTO_BUF text = PQ_SENSITIVE_BUF(PQ_MAX_CONFIG);
     if (!path || !pq_path_exists(path))
         return;
@@ -520,7 +519,7 @@ static void add_own_file(pq_aws_profiles *files, const char *variable, const cha
         return;
     }
     PQ_AUTO_SECRET *bytes = pq_secret_from_buf(&text);
-    const char *shown = pq_aws_variable(variable) ? pq_aws_variable(variable) : usual;
+    const char *shown = pq_getenv(variable) ? pq_getenv(variable) : usual;
     if (config)
         pq_aws_profiles_add_config(files, bytes, shown, errors);
     else

@@ -64,5 +64,3 @@ pq_aws_step *pq_aws_plan_files(pq_aws_profiles *files, const char *profile, cons
 bool pq_aws_role_valid(const char *arn);
 /* A path of the AWS CLI with `~` opened (owned); NULL when there is no home. */
 char *pq_aws_own_path(const char *path) PQ_MUST_USE;
-/* $NAME when it is set and not empty, else NULL. Borrowed. */
-const char *pq_aws_variable(const char *name);

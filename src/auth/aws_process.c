@@ -4,10 +4,11 @@
 #include <unistd.h>
 
 #include "auth/aws_keys_json.h"
+#include "auth/service_words.h"
 #include "base/limits.h"
 #include "base/process.h"
 
-enum { PATIENCE = 60, MOST_PATIENCE = 3600, REASON_CAP = 300, MAX_REASON = 4096 };
+enum { PATIENCE = 60, MOST_PATIENCE = 3600, MAX_REASON = 4096 };
 
 bool pq_words_split(const char *command, pq_strings *out)
 {
@@ -44,7 +45,7 @@ bool pq_words_split(const char *command, pq_strings *out)
 
 static double patience(void)
 {
-    const char *text = getenv("PRATIQUE_TIMEOUT");
+    const char *text = pq_getenv("PRATIQUE_TIMEOUT");
     uint64_t seconds;
     return text && pq_parse_number(text, MOST_PATIENCE, &seconds) && seconds > 0 ? (double)seconds : PATIENCE;
 }
@@ -56,21 +57,18 @@ static void keep_reason(void *context, const char *bytes, size_t length)
     pq_buf_add(reason, bytes, length < room ? length : room);
 }
 
-/* The last line that says something, which is where programs put it; secrets blotted out. Owned, "" when there is none.
+/* The last line that says something, which is where programs put it; secrets blotted out. Owned, NULL when there is
+ * none.
  */
 static char *reason_of(const pq_buf *text)
 {
-    PQ_AUTO_BUF line = PQ_SENSITIVE_BUF(MAX_REASON + 1);
     const char *start = pq_buf_text(text), *end = start + text->length;
     while (end > start && pq_ascii_space(end[-1]))
         end--;
     const char *begin = end;
     while (begin > start && begin[-1] != '\n')
         begin--;
-    size_t length = (size_t)(end - begin);
-    pq_buf_add_printable(&line, begin, length < REASON_CAP ? length : REASON_CAP);
-    pq_secret_redact(&line);
-    return pq_buf_steal(&line);
+    return pq_service_words(begin, (size_t)(end - begin));
 }
 
 bool pq_aws_process_keys(const char *command, const char *where, pq_aws_keys *out, pq_error *err)
@@ -103,7 +101,7 @@ bool pq_aws_process_keys(const char *command, const char *where, pq_aws_keys *ou
     if (status != 0) {
         PQ_AUTO_FREE char *words = reason_of(&reason);
         return pq_fail(err, PQ_EDENIED, where, "run the command by itself",
-                       "credential_process failed with status %d%s%s", status, *words ? ": " : "", words);
+                       "credential_process failed with status %d%s%s", status, words ? ": " : "", words ? words : "");
     }
     if (said.overflow)
         return pq_fail(err, PQ_EFAILED, where, NULL, "credential_process prints more than %u bytes",

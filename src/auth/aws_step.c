@@ -87,9 +87,9 @@ static void add_step(pq_buf *key, const pq_aws_step *step)
     static const char *const instance[] = {"AWS_EC2_METADATA_SERVICE_ENDPOINT",
                                            "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE"};
     for (size_t i = 0; step->kind == PQ_AWS_STEP_CONTAINER && i < sizeof container / sizeof *container; i++)
-        add_text(key, pq_aws_variable(container[i]));
+        add_text(key, pq_getenv(container[i]));
     for (size_t i = 0; step->kind == PQ_AWS_STEP_INSTANCE && i < sizeof instance / sizeof *instance; i++)
-        add_text(key, pq_aws_variable(instance[i]));
+        add_text(key, pq_getenv(instance[i]));
 }
 
 char *pq_aws_step_key(const pq_aws_step *step)
@@ -102,17 +102,11 @@ char *pq_aws_step_key(const pq_aws_step *step)
     return pq_buf_steal(&key);
 }
 
-const char *pq_aws_variable(const char *name)
-{
-    const char *value = getenv(name);
-    return value && *value ? value : NULL;
-}
-
 char *pq_aws_own_path(const char *path)
 {
     if (!pq_streq(path, "~") && !pq_starts_with(path, "~/"))
         return pq_strdup(path);
-    const char *home = pq_aws_variable("HOME");
+    const char *home = pq_getenv("HOME");
     const struct passwd *user = home ? NULL : getpwuid(geteuid());
     if (!home && user)
         home = user->pw_dir;

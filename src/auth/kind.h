@@ -1,6 +1,7 @@
 /* A kind of registry: one file, one table of functions, one line in auth.c. */
 #pragma once
 
+#include "auth/access_token.h"
 #include "auth/auth.h"
 
 /* What a kind is asked with. */
@@ -15,7 +16,8 @@ typedef struct pq_auth_ask {
     const pq_auth_options *options;
     pq_auth_send *send;
     void *send_context;
-    long *aws_clock_offset;
+    long *aws_clock_offset, *azure_clock_offset;
+    pq_access_tokens *tokens; /* those that this run has been given by login services */
     struct pq_aws_memory *aws_memory;
 } pq_auth_ask;
 

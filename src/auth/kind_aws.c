@@ -74,7 +74,7 @@ static bool check(const pq_auth_ask *ask, pq_errors *errors)
 
 static bool is_true(const char *variable)
 {
-    const char *value = pq_aws_variable(variable);
+    const char *value = pq_getenv(variable);
     return value && pq_ascii_equal_nocase(value, "true");
 }
 
@@ -99,8 +99,8 @@ static char *share_key(const pq_auth_ask *ask)
     pq_aws_reach reach = reach_of(&host);
     const char *ecr = ecr_endpoint(&host), *sts = pq_aws_endpoint("STS"), *sso = pq_aws_endpoint("SSO");
     PQ_AUTO_FREE char *who = pq_aws_step_key(plan);
-    PQ_AUTO_FREE char *oidc = ask->entry->auth == PQ_AUTH_OIDC ? pq_oidc_key(ask->entry, audience) : pq_strdup("");
-    return pq_asprintf("aws %s %s %s%s%s%s%s ecr=%s sts=%s sso=%s", ask->secret_name, host.region,
+    PQ_AUTO_FREE char *oidc = ask->entry->auth == PQ_AUTH_OIDC ? pq_oidc_share_key(ask->entry) : pq_strdup("");
+    return pq_asprintf("aws %s %s %s%s%s%s %s ecr=%s sts=%s sso=%s", ask->secret_name, host.region,
                        host.gallery ? "gallery " : "", reach.fips ? "fips " : "", reach.dual_stack ? "dual-stack " : "",
                        who, oidc, ecr ? ecr : "", sts ? sts : "", sso ? sso : "");
 }
@@ -115,7 +115,7 @@ static char *source_of(const pq_auth_ask *ask, const pq_aws_step *plan)
 static bool ask_aws(const pq_auth_ask *ask, const pq_aws_host *host, const pq_aws_step *plan, pq_credential *out,
                     char **out_arn, pq_error *err)
 {
-    const char *bundle = pq_aws_variable("AWS_CA_BUNDLE");
+    const char *bundle = pq_getenv("AWS_CA_BUNDLE");
     const pq_http_trust trust = {.ca_file = bundle};
     const pq_aws_caller caller = {.where = ask->host,
                                   .trust = bundle ? &trust : NULL,

@@ -21,10 +21,12 @@ typedef struct pq_oidc_ask {
 bool pq_oidc_token(const pq_oidc_ask *ask, pq_secret **out, pq_error *err) PQ_MUST_USE;
 /* Offline: whether there is a place to get one from. */
 bool pq_oidc_check(const pq_oidc_ask *ask, pq_error *err) PQ_MUST_USE;
-/* All that decides whose token it is, without any of it, for pq_auth_kind.share_key: where it comes from and its
- * audience; of a token in a variable, and of GitHub's service, a hash too, for the next job has another one there.
- * Owned.
- */
-char *pq_oidc_key(const pq_config_registry *entry, const char *audience) PQ_MUST_USE;
 /* "oidc_token_file /run/token", "GitHub's token service": words for people. Owned. */
 char *pq_oidc_source(const pq_config_registry *entry) PQ_MUST_USE;
+/* What decides whose token it is: for GitHub and a variable the job (a digest of what it was given), for a file, which
+ * platforms rotate, the issuer and subject in it. Two jobs on one machine never have the same. Owned. */
+char *pq_oidc_share_key(const pq_config_registry *entry) PQ_MUST_USE;
+/* The token in a file that another variable names (AZURE_FEDERATED_TOKEN_FILE). Errors begin with `setting` ("auth:
+ * environment"), and `source` says where the token lies. */
+bool pq_oidc_token_file(const char *path, const char *setting, const char *source, const char *where, pq_secret **out,
+                        pq_error *err) PQ_MUST_USE;

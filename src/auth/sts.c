@@ -11,23 +11,15 @@
 static pq_buf begin_form(const char *action)
 {
     pq_buf form = PQ_SENSITIVE_BUF(PQ_MAX_API_ANSWER);
-    pq_buf_addf(&form, "Action=%s&Version=2011-06-15", action);
+    pq_form_add(&form, "Action", action);
+    pq_form_add(&form, "Version", "2011-06-15");
     return form;
-}
-
-static void add_field(pq_buf *form, const char *name, const char *value)
-{
-    if (!value)
-        return;
-    PQ_AUTO_SENSITIVE_STRINGS escaped = {0}; /* one of them is a token */
-    pq_strings_take(&escaped, pq_url_escape(value));
-    pq_buf_addf(form, "&%s=%s", name, escaped.at[0]);
 }
 
 static void add_role(pq_buf *form, const pq_sts_role *role)
 {
-    add_field(form, "RoleArn", role->arn);
-    add_field(form, "RoleSessionName", role->session_name);
+    pq_form_add(form, "RoleArn", role->arn);
+    pq_form_add(form, "RoleSessionName", role->session_name);
     if (role->duration)
         pq_buf_addf(form, "&DurationSeconds=%u", role->duration);
 }
@@ -39,7 +31,7 @@ static bool ask(const pq_sts_place *place, const pq_aws_keys *keys, const char *
     PQ_AUTO_FREE char *host = pq_aws_sts_host(place->region, place->reach);
     PQ_AUTO_FREE char *may_not = pq_asprintf("call sts:%s", action);
     PQ_AUTO_STRINGS headers = {0};
-    pq_strings_add(&headers, "Content-Type: application/x-www-form-urlencoded; charset=utf-8");
+    pq_strings_add(&headers, PQ_FORM_TYPE);
     const pq_aws_call call = {.caller = place->caller,
                               .service = "STS",
                               .signing_name = "sts",
@@ -118,7 +110,8 @@ bool pq_sts_assume_role(const pq_sts_place *place, const pq_aws_keys *keys, cons
     static const char action[] = "AssumeRole";
     PQ_AUTO_BUF form = begin_form(action);
     add_role(&form, role);
-    add_field(&form, "ExternalId", role->external_id);
+    if (role->external_id)
+        pq_form_add(&form, "ExternalId", role->external_id);
     PQ_AUTO_STS_XML xml = {0};
     PQ_AUTO_AWS_FAULT fault = {0};
     if (ask(place, keys, renew, action, &form, &xml, &fault, err))
@@ -150,7 +143,7 @@ bool pq_sts_assume_role_with_web_identity(const pq_sts_place *place, const pq_se
     static const char action[] = "AssumeRoleWithWebIdentity";
     PQ_AUTO_BUF form = begin_form(action);
     add_role(&form, role);
-    add_field(&form, "WebIdentityToken", pq_secret_bytes(token));
+    pq_form_add_secret(&form, "WebIdentityToken", token);
     PQ_AUTO_STS_XML xml = {0};
     PQ_AUTO_AWS_FAULT fault = {0};
     if (ask(place, NULL, NULL, action, &form, &xml, &fault, err))

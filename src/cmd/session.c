@@ -76,6 +76,12 @@ static bool identity(void *context, const char *host, bool again, pq_credential 
     return pq_auth_get(session->auth, host, NULL, out, err);
 }
 
+static char *identity_group(void *context, const char *host)
+{
+    const pq_session *session = context;
+    return pq_auth_group(session->auth, host);
+}
+
 bool pq_session_connect(pq_session *session, pq_cli *cli)
 {
     PQ_AUTO_ERROR err = {0};
@@ -94,6 +100,7 @@ bool pq_session_connect(pq_session *session, pq_cli *cli)
     pq_registry_options registry_options = {
         .http = session->http,
         .identity = identity,
+        .group = identity_group,
         .identity_context = session,
         .certs_dir = certs && *certs ? certs : NULL,
     };

@@ -160,3 +160,31 @@ void pq_ecr_host_clear(pq_ecr_host *host)
     free(host->region);
     *host = (pq_ecr_host){0};
 }
+
+/* One or more labels of letters, digits and inner dashes. */
+static bool is_labels(const char *text, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        bool edge = i == 0 || i + 1 == length || text[i - 1] == '.' || text[i + 1] == '.';
+        if (!pq_ascii_alnum(text[i]) && (edge || (text[i] != '-' && text[i] != '.')))
+            return false;
+    }
+    return length > 0;
+}
+
+bool pq_acr_host_parse(const char *host, pq_azure_cloud *out)
+{
+    static const char *const suffixes[] = {
+        [PQ_AZURE_PUBLIC] = ".azurecr.io",
+        [PQ_AZURE_US_GOVERNMENT] = ".azurecr.us",
+        [PQ_AZURE_CHINA] = ".azurecr.cn",
+    };
+    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
+        if (!pq_ends_with(host, suffixes[i]))
+            continue;
+        *out = (pq_azure_cloud)i;
+        PQ_AUTO_FREE char *name = pq_strndup(host, strlen(host) - strlen(suffixes[i]));
+        return is_labels(name, strlen(name)) && !pq_ends_with(name, ".data");
+    }
+    return false;
+}

@@ -28,3 +28,12 @@ bool pq_ecr_host_parse(const char *host, pq_ecr_host *out) PQ_MUST_USE;
 void pq_ecr_host_clear(pq_ecr_host *host);
 /* The suffix under which registries of a region live, by the partitions of botocore (data/partitions.json). */
 const char *pq_ecr_suffix(const char *region, bool dual_stack);
+
+/* The clouds of Azure, each with login service and registries of its own. */
+typedef enum pq_azure_cloud { PQ_AZURE_PUBLIC, PQ_AZURE_US_GOVERNMENT, PQ_AZURE_CHINA } pq_azure_cloud;
+
+/* Reads a normal host name as a registry of Azure: anchored at both ends, without a port, because what this says yes to
+ * is given a token of Entra ID (advisory GO-2026-6225 tells of a match that was not anchored). NAME.azurecr.io,
+ * NAME-HASH.azurecr.io (domain name labels) and NAME.REGION.geo.azurecr.io (regional endpoints), and the same below
+ * azurecr.us and azurecr.cn. Not NAME.REGION.data.azurecr.io, where only layers are. */
+bool pq_acr_host_parse(const char *host, pq_azure_cloud *out) PQ_MUST_USE;

@@ -313,6 +313,26 @@ static void check_aws_host(reader *r)
     check_region_is(r, ecr.region, "remove `region`: it is read from `url`");
 }
 
+static void check_azure_host(reader *r)
+{
+    pq_azure_cloud cloud;
+    const char *host = r->registry->host.text;
+    if (r->registry->type != PQ_REGISTRY_AZURE || !host || pq_acr_host_parse(host, &cloud))
+        return;
+    pq_yaml_node node = pq_yaml_get(r->node, "url");
+    const char *data = strstr(host, ".data.azurecr.");
+    PQ_AUTO_FREE char *own =
+        data ? pq_asprintf("%.*s%s", (int)strcspn(host, "."), host, data + strlen(".data")) : pq_strdup("");
+    if (pq_acr_host_parse(own, &cloud)) {
+        PQ_AUTO_FREE char *hint = pq_asprintf("write `url: %s`", own);
+        (void)pq_report_at(r->report, node, hint, "`url` is where a registry keeps its layers, not the registry");
+        return;
+    }
+    (void)pq_report_at(r->report, node,
+                       "write NAME.azurecr.io (or .us, .cn); a registry of somebody else is of type generic",
+                       "`url` is not the host of a registry of Azure");
+}
+
 /* --- which keys go together --------------------------------------------------------------------------------------- */
 
 /* `name` was given but has no meaning here. */
@@ -452,6 +472,7 @@ static void read_entry(pq_report *report, pq_yaml_node node, size_t number, pq_c
             read_auth(&r);
             check_together(&r);
             check_aws_host(&r);
+            check_azure_host(&r);
         }
         check_twice(&r, out);
     }

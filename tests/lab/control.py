@@ -11,6 +11,7 @@ from .clock import Clock
 from .credentials import Credentials, Login
 from .ecr_api import EcrApi
 from .ecr_registry import EcrRegistry
+from .entra import Directory, ManagedIdentity
 from .faults import FaultBook
 from .http1 import BadMessage, Body, format_head, read_head, reason
 from .journal import Journal
@@ -30,6 +31,9 @@ class Controls:
     ecr_api: EcrApi
     ecr: EcrRegistry
     azure: AzureRegistry
+    azure_registries: dict[str, AzureRegistry]
+    directory_service: Directory
+    managed_identity: ManagedIdentity
     github: GithubTokenService
     issuers: dict[str, Issuer]
     _set_login: Callable[[str, Login], None]
@@ -125,6 +129,38 @@ class Controls:
         """The life of access tokens issued from now on; docker-registry allows 60 s more."""
         self.azure.access_lifetime = seconds
 
+    def set_azure_application(self, user: str, **changes: bool) -> None:
+        """`secret_expired`, `enabled`, `service_principal` of the application with that client id."""
+        for name, value in changes.items():
+            if name not in ("secret_expired", "enabled", "service_principal"):
+                raise ValueError(f"an application has no {name}")
+            setattr(self.directory_service.applications[user], name, value)
+
+    def set_entra_tokens(self, lifetime: int = 3599, forge: bool = False, claims: dict[str, Any] | None = None) -> None:
+        """What access tokens of Entra ID say from now on, or that another key signs them."""
+        self.directory_service.lifetime = lifetime
+        self.directory_service.forge = forge
+        self.directory_service.claims = claims or {}
+
+    def set_azure_registry(self, alias: str = "azure", **changes: Any) -> None:
+        """`tenant`, `arm_tokens`, `refresh_lifetime`, `access_lifetime` of a registry."""
+        for name, value in changes.items():
+            if name not in ("tenant", "arm_tokens", "refresh_lifetime", "access_lifetime"):
+                raise ValueError(f"a registry has no {name}")
+            setattr(self.azure_registries[alias], name, value)
+
+    def set_azure_role(self, user: str, assigned: bool, alias: str = "azure") -> None:
+        """Whether an application or managed identity has any role on a registry."""
+        roles = self.azure_registries[alias].without_role
+        (roles.discard if assigned else roles.add)(user)
+
+    def azure_certificate(self, user: str, **how: Any) -> str:
+        """PEM of a new key and certificate; see Directory.certificate()."""
+        return self.directory_service.certificate(user, **how)
+
+    def set_managed_identity(self, assigned: bool) -> None:
+        self.managed_identity.assigned = assigned
+
     # CI systems.
 
     def set_github_permission(self, enabled: bool) -> None:
@@ -146,6 +182,10 @@ class Controls:
         self.allow_actions()
         self.set_clock_offset(0)
         self.set_github_permission(True)
+        self.directory_service.restore()
+        self.set_managed_identity(True)
+        for registry in self.azure_registries.values():
+            registry.restore()
 
     # What the lab saw.
 

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import http.client
+import secrets
 import socket
 import ssl
 import threading
@@ -17,11 +18,15 @@ from .control import ControlEndpoint, Controls
 from .credentials import Credentials, Login
 from .ecr_api import EcrApi, StsApi
 from .ecr_registry import EcrRegistry, LayerBucket, LayerLinks
+from .entra import (
+    CHINA, PUBLIC, US_GOVERNMENT, Application, Cloud, Directory, LoginService, ManagedIdentity,
+)
 from .faults import FaultBook
 from .front import Front
 from .journal import Journal
 from .oidc import (
-    CLUSTER_ISSUER, GITHUB_ISSUER, GITHUB_TOKEN_HOST, GITHUB_TOKEN_PATH, GITLAB_ISSUER, GithubTokenService, Issuer,
+    CLUSTER_ISSUER, GITHUB_ISSUER, GITHUB_TOKEN_HOST, GITHUB_TOKEN_PATH, GITLAB_ISSUER, SUBJECTS, GithubTokenService,
+    Issuer,
 )
 from .proxy import Proxy
 from .registries import DockerRegistry, TokenAuth, write_htpasswd
@@ -34,12 +39,19 @@ HOSTS = {
     "generic": "ghcr.example.com",
     "tls": "tls.example.com",
     "azure": "acme.azurecr.io",
+    "azure_label": "acme-dxf7h2bqa4c9gjkm.azurecr.io",
+    "azure_us": "acme.azurecr.us",
+    "azure_cn": "acme.azurecr.cn",
+    "entra": PUBLIC.login,
+    "entra_us": US_GOVERNMENT.login,
+    "entra_cn": CHINA.login,
     "ecr": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com",
     "ecr_api": f"api.ecr.{REGION}.amazonaws.com",
     "ecr_layers": f"prod-{REGION}-starport-layer-bucket.s3.{REGION}.amazonaws.com",
     "sts": f"sts.{REGION}.amazonaws.com",
     "github": GITHUB_TOKEN_HOST,
 }
+_AZURE_MIRRORS = {"azure_label": PUBLIC, "azure_us": US_GOVERNMENT, "azure_cn": CHINA}
 # Those whose users docker-registry itself knows, from a file.
 _HTPASSWD = ("hub", "generic", "tls")
 
@@ -70,6 +82,7 @@ class Lab(Controls):
             "gitlab": Issuer(GITLAB_ISSUER, self.clock),
             "cluster": Issuer(CLUSTER_ISSUER, self.clock),
         }
+        self.directory_service = self._make_directory()
         self.identities = Identities(self.credentials.aws_keys(), self.clock)
         self.ports: dict[str, int] = {}
         self.digests: dict[str, str] = {}
@@ -152,6 +165,14 @@ class Lab(Controls):
             job["ACTIONS_ID_TOKEN_REQUEST_TOKEN"] = self.credentials.github_request_token
         return job
 
+    def managed_identity_env(self, app_service: bool = False) -> dict[str, str]:
+        """What leads a client to the managed identity of this machine, which it seeks at 169.254.169.254 otherwise; or
+        what an app of App Service has, which holds a secret."""
+        base = f"http://{self.managed_identity.name}"
+        if not app_service:
+            return {"AZURE_POD_IDENTITY_AUTHORITY_HOST": base}
+        return {"IDENTITY_ENDPOINT": f"{base}/msi/token", "IDENTITY_HEADER": self.credentials.azure_identity_header}
+
     @property
     def secrets(self) -> dict[str, str]:
         """Every secret in use, by a name that may be shown."""
@@ -160,7 +181,10 @@ class Lab(Controls):
     def secret_values(self) -> list[str]:
         """All that must never be seen in an output: the secrets and every token issued so far."""
         oidc = [token for issuer in self.issuers.values() for token in issuer.issued_tokens]
-        return [*self.secrets.values(), *self.identities.issued_passwords(), *self.azure.issued_tokens, *oidc]
+        azure = [token for registry in self.azure_registries.values() for token in registry.issued_tokens]
+        return [
+            *self.secrets.values(), *self.identities.issued_passwords(), *azure, *self.directory_service.issued, *oidc,
+        ]
 
     # Inside.
 
@@ -190,11 +214,15 @@ class Lab(Controls):
             **{alias: {"htpasswd": path} for alias, path in self._htpasswd.items()},
             "azure": {"token": token},
             "ecr": {},
+            "azure_mirrors": {},
         }
         extras["tls"]["tls"] = self.authority.leaf(HOSTS["tls"])
         self._registries = {
-            alias: DockerRegistry(alias, HOSTS[alias], self.directory, **extra) for alias, extra in extras.items()
+            alias: DockerRegistry(alias, HOSTS.get(alias, alias), self.directory, **extra)
+            for alias, extra in extras.items()
         }
+        # The same contents, for those that prove tokens themselves.
+        self._registries["azure_mirrors"].storage = self._registries["azure"].storage
 
     def _services(self) -> list[Service]:
         sockets = {alias: registry.socket for alias, registry in self._registries.items()}
@@ -203,10 +231,14 @@ class Lab(Controls):
         self.ecr = EcrRegistry(
             HOSTS["ecr"], self.identities, sockets["ecr"], self._registries["ecr"].storage, links
         )
-        self.azure = AzureRegistry(HOSTS["azure"], sockets["azure"], *self._token_leaf, [
-            Principal(self.credentials.azure_pull, frozenset({"pull"})),
-            Principal(self.credentials.azure_push, frozenset({"pull", "push"})),
-        ])
+        self.azure_registries = {
+            alias: self._azure_registry(alias, cloud, sockets) for alias, cloud in {"azure": PUBLIC, **_AZURE_MIRRORS}.items()
+        }
+        self.azure = self.azure_registries["azure"]
+        self.managed_identity = ManagedIdentity(
+            self.directory_service, PUBLIC.resources, self.credentials.azure_managed,
+            self.credentials.azure_identity_header,
+        )
         self.github = GithubTokenService(
             HOSTS["github"], self.issuers["github"], self.credentials.github_request_token
         )
@@ -214,10 +246,32 @@ class Lab(Controls):
             self.github,
             PlainRegistry(HOSTS["hub"], sockets["hub"]),
             PlainRegistry(HOSTS["generic"], sockets["generic"]),
-            self.azure, self.ecr, self.ecr_api,
+            *self.azure_registries.values(), *(LoginService(c, self.directory_service) for c in (PUBLIC, US_GOVERNMENT, CHINA)),
+            self.ecr, self.ecr_api,
             StsApi(HOSTS["sts"], self.identities, self.clock),
             LayerBucket(HOSTS["ecr_layers"], sockets["ecr"], links),
         ]
+
+    def _make_directory(self) -> Directory:
+        directory = Directory(self.clock, self.issuers)
+        for login in (self.credentials.azure_pull, self.credentials.azure_push):
+            application = directory.add(Application(login.user, login.password))
+            application.trusts = [(issuer.url, SUBJECTS[issuer.url]) for issuer in self.issuers.values()]
+        directory.add(Application(self.credentials.azure_managed))
+        return directory
+
+    def _azure_registry(self, alias: str, cloud: Cloud, sockets: dict[str, Path]) -> AzureRegistry:
+        managed = Login(self.credentials.azure_managed, secrets.token_hex())
+        mirror = alias in _AZURE_MIRRORS
+        return AzureRegistry(
+            HOSTS[alias], sockets["azure_mirrors" if mirror else "azure"], *self._token_leaf,
+            [
+                Principal(self.credentials.azure_pull, frozenset({"pull"})),
+                Principal(self.credentials.azure_push, frozenset({"pull", "push"})),
+                Principal(managed, frozenset({"pull"})),
+            ],
+            directory=self.directory_service, cloud=cloud, checks=mirror,
+        )
 
     async def _listen(self, services: list[Service], contexts: dict[str, ssl.SSLContext]) -> None:
         self.ports[HOSTS["tls"]] = self._registries["tls"].port
@@ -225,6 +279,9 @@ class Lab(Controls):
             front = Front(service, contexts[service.name], self.faults, self.request_log, self.clock)
             self._servers.append(await front.start())
             self.ports[service.name] = front.port
+        near = Front(self.managed_identity, None, self.faults, self.request_log, self.clock)
+        self._servers.append(await near.start())
+        self.managed_identity.name = f"127.0.0.1:{near.port}"
         login = self.credentials.proxy
         self._proxy = Proxy(
             self.ports, self.faults, self.connect_log, (login.user, login.password) if login else None

@@ -55,6 +55,9 @@ class Credentials:
     tls: Login = field(default_factory=lambda: Login("bench", _word(24)))
     azure_pull: Login = field(default_factory=lambda: Login(str(uuid.uuid4()), _word(3) + "8Q~" + _word(34)))
     azure_push: Login = field(default_factory=lambda: Login(str(uuid.uuid4()), _word(3) + "8Q~" + _word(34)))
+    # A managed identity, and the header that an app shows to get it.
+    azure_managed: str = field(default_factory=lambda: str(uuid.uuid4()))
+    azure_identity_header: str = field(default_factory=lambda: _word(32))
     aws_default: AwsKey = field(default_factory=lambda: _aws_key("ci-pull"))
     aws_ci: AwsKey = field(default_factory=lambda: _aws_key("ci-pull"))
     aws_session: AwsKey = field(default_factory=lambda: _aws_key("ci-pull", token=True))
@@ -84,6 +87,7 @@ class Credentials:
     def secrets(self) -> dict[str, str]:
         """Every value that must never turn up in an output, by a name for messages."""
         values = {f"{name}_password": login.password for name, login in self.logins().items()}
+        values["azure_identity_header"] = self.azure_identity_header
         values["github_request_token"] = self.github_request_token
         for profile, key in self.aws_keys().items():
             values[f"aws_{profile}_secret"] = key.secret

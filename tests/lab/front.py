@@ -116,10 +116,11 @@ class Upstream:
 
 
 class Front:
-    """Serves one host on a free loopback port."""
+    """Serves one host on a free loopback port; without a context in plain HTTP."""
 
     def __init__(
-        self, service: Service, context: ssl.SSLContext, faults: FaultBook, journal: Journal, clock: Clock
+        self, service: Service, context: ssl.SSLContext | None, faults: FaultBook, journal: Journal,
+        clock: Clock,
     ) -> None:
         self._service = service
         self._context = context
