@@ -15,7 +15,7 @@ FLOOR_0 = ["base"]
 FLOOR_1 = [*FLOOR_0, "oci", "yaml", "crypto", "net"]
 FLOOR_2 = [*FLOOR_1, "secrets", "config", "scan"]
 FLOOR_3 = [*FLOOR_2, "auth"]
-FLOOR_4 = [*FLOOR_3, "registry"]
+FLOOR_4 = [*FLOOR_3, "client", "registry"]
 FLOOR_5 = [*FLOOR_4, "target"]
 FOLDERS: dict[str, tuple[list[str], list[str]]] = {
     "base": ([], []),
@@ -27,12 +27,13 @@ FOLDERS: dict[str, tuple[list[str], list[str]]] = {
     "config": (["base", "yaml"], ["jansson"]),
     "scan": (["base", "oci", "yaml"], ["jansson"]),
     "auth": (FLOOR_2, ["jansson", "expat"]),
+    "client": (FLOOR_3, ["jansson"]),
     "registry": (FLOOR_3, ["jansson", "libpsl"]),
     "target": (FLOOR_4, ["jansson", "archive"]),
     "cmd": (FLOOR_5, ["jansson"]),
 }
-# Files that include libc and nothing else, not even their own folder: what they are linked with starts in 0.6 ms.
-LIBC_ONLY = {"cmd/helper.c"}
+# Files that include libc and base/ only, not even their own folder: what they are linked with starts in 0.6 ms.
+BASE_ONLY = {"cmd/helper.c"}
 
 LIBRARIES = {
     "jansson": r"jansson(_config)?\.h",
@@ -84,8 +85,8 @@ def _fault(source: Path, file: Path, operand: str) -> str | None:
     if form[2] and "/" not in name and not own.is_file():
         return f"{name}: not in this folder; a library's header is included as <{name}>"
     if form[2] or ("/" in name and (source / name).is_file()):
-        if file.as_posix() in LIBC_ONLY:
-            return f"{name}: {file} includes libc only"
+        if file.as_posix() in BASE_ONLY and target != "base":
+            return f"{name}: {file} includes libc and base/ only"
         if target == folder:
             return None
         if target not in FOLDERS:
@@ -95,8 +96,8 @@ def _fault(source: Path, file: Path, operand: str) -> str | None:
         return None
     for library, pattern in LIBRARIES.items():
         if re.fullmatch(pattern, name):
-            if file.as_posix() in LIBC_ONLY:
-                return f"{name}: {file} includes libc only"
+            if file.as_posix() in BASE_ONLY:
+                return f"{name}: {file} includes libc and base/ only"
             homes = [f"{f}/" for f, (_, own_libraries) in FOLDERS.items() if library in own_libraries]
             return None if library in libraries else f"{name}: {library} lives in {', '.join(homes)}, not in {folder}/"
     if LIBC.fullmatch(name):

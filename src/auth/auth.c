@@ -16,6 +16,7 @@ static const pq_auth_kind *const kinds[] = {&pq_auth_kind_aws, &pq_auth_kind_azu
 /* An answer, good or bad, and the hosts that it was given for. */
 typedef struct remembered {
     char *key;
+    char *entry; /* its name in the cache */
     pq_strings hosts;
     pq_credential credential;
     pq_error failure; /* code PQ_OK when the credential is good */
@@ -34,6 +35,7 @@ struct pq_auth {
 static void remembered_clear(remembered *item)
 {
     free(item->key);
+    free(item->entry);
     pq_strings_clear(&item->hosts);
     pq_credential_clear(&item->credential);
     pq_error_clear(&item->failure);
@@ -164,10 +166,21 @@ void pq_auth_forget(pq_auth *auth, const char *host)
 {
     PQ_AUTO_FREE char *normal = normal_host(host);
     for (size_t i = auth->count; i-- > 0;)
-        if (pq_strings_have(&auth->answers[i].hosts, normal))
+        if (pq_strings_have(&auth->answers[i].hosts, normal)) {
+            pq_cache_forget(auth->options.cache, auth->answers[i].entry);
             drop(auth, i);
+        }
     /* The keys behind it may be what is wrong. */
     pq_aws_memory_forget(auth->aws_memory);
+}
+
+const char *pq_auth_cache_entry(const pq_auth *auth, const char *host)
+{
+    PQ_AUTO_FREE char *normal = normal_host(host);
+    for (size_t i = 0; i < auth->count; i++)
+        if (pq_strings_have(&auth->answers[i].hosts, normal))
+            return auth->answers[i].entry;
+    return NULL;
 }
 
 /* --- registries --------------------------------------------------------------------------------------------------- */
@@ -242,23 +255,35 @@ static pq_auth_ask make_ask(pq_auth *auth, const pq_config_registry *entry, cons
                          .tokens = &auth->tokens};
 }
 
+typedef struct question {
+    const pq_auth_kind *kind;
+    const pq_auth_ask *ask;
+} question;
+
+static bool ask_kind(void *context, pq_credential *out, pq_error *err)
+{
+    const question *q = context;
+    return q->kind->get(q->ask, out, err);
+}
+
 /* Asks the cloud and remembers what it says. Others may ask here while we wait, so that nothing of the list is held on
  * to meanwhile. False when we were interrupted. */
-static bool fetch(pq_auth *auth, const pq_auth_kind *kind, const pq_auth_ask *ask, const char *key, remembered **out,
-                  pq_error *err)
+static bool fetch(pq_auth *auth, question *q, const char *key, remembered **out, pq_error *err)
 {
     PQ_AUTO_CREDENTIAL credential = {0};
     PQ_AUTO_ERROR failure = {0};
-    if (!kind->get(ask, &credential, &failure) && failure.code == PQ_EINTERRUPTED) {
+    PQ_AUTO_FREE char *entry = pq_cache_name(key, q->ask->secret);
+    if (!pq_cache_get(auth->options.cache, entry, auth->options.failures_too, ask_kind, q, &credential, &failure) &&
+        failure.code == PQ_EINTERRUPTED) {
         pq_error_move(err, &failure);
         return false;
     }
     /* What names this host would name the wrong one for the others. */
-    if (pq_streq(failure.where, ask->host))
+    if (pq_streq(failure.where, q->ask->host))
         free(pq_steal(failure.where));
     auth->answers = pq_grow(auth->answers, &auth->capacity, auth->count + 1, sizeof *auth->answers);
     *out = &auth->answers[auth->count++];
-    **out = (remembered){.key = pq_strdup(key), .credential = credential, .failure = failure};
+    **out = (remembered){.key = pq_strdup(key), .entry = pq_steal(entry), .credential = credential, .failure = failure};
     credential = (pq_credential){0};
     failure = (pq_error){0};
     return true;
@@ -281,7 +306,8 @@ static bool get_by_entry(pq_auth *auth, const pq_config_registry *entry, const c
     ask.repository = repository;
     PQ_AUTO_FREE char *key = kind->share_key(&ask);
     known = recall(auth, NULL, key);
-    if (!known && !fetch(auth, kind, &ask, key, &known, err))
+    question q = {.kind = kind, .ask = &ask};
+    if (!known && !fetch(auth, &q, key, &known, err))
         return false;
     (void)pq_strings_add_once(&known->hosts, host);
     return give(known, host, out, err);

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "auth/aws_call.h"
+#include "auth/cache.h"
 #include "auth/credential.h"
 #include "config/config.h"
 #include "secrets/source.h"
@@ -19,6 +20,8 @@ typedef struct pq_auth_options {
     pq_http *http;           /* for calls to clouds */
     pq_auth_send *send;      /* sends instead of `http`, for tests; NULL otherwise */
     void *send_context;
+    pq_cache *cache;        /* answers of clouds between runs; NULL for none */
+    bool failures_too;      /* a failure that the cache remembers is good enough */
     const char *hub_host;   /* of --hub; NULL: the configuration's */
     const char *hub_secret; /* of --hub-secret; NULL: the configuration's, else hub_creds, else osftok */
 } pq_auth_options;
@@ -44,6 +47,8 @@ void pq_auth_forget(pq_auth *auth, const char *host);
 /* Hosts of one group get their credentials from one cloud by one identity: asked for one after the other, they share
  * its answer. NULL for a host whose credential is had without asking anybody. Owned. */
 char *pq_auth_group(const pq_auth *auth, const char *host);
+/* The name of the cache's entry that the last answer for the host is in, or NULL. Borrowed. */
+const char *pq_auth_cache_entry(const pq_auth *auth, const char *host);
 
 /* What can be said offline about every entry and the hub: kinds and settings that are not built in yet, secrets that
  * are missing or not of their form. All problems are added to `errors`; true when there are none. */

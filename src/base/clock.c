@@ -1,6 +1,5 @@
 #include "base/clock.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -143,7 +142,7 @@ bool pq_time_add_period(time_t from, const char *period, time_t *out)
 
 bool pq_sleep(double seconds)
 {
-    double whole = floor(seconds);
-    struct timespec span = {.tv_sec = (time_t)whole, .tv_nsec = (long)((seconds - whole) * 1e9)};
+    time_t whole = (time_t)seconds;
+    struct timespec span = {.tv_sec = whole, .tv_nsec = (long)((seconds - (double)whole) * 1e9)};
     return nanosleep(&span, NULL) == 0;
 }

@@ -116,11 +116,21 @@ void pq_sync_folder_of(const char *path)
         (void)fsync(fd); /* some file systems cannot; the file itself is safe */
 }
 
-bool pq_write_file(const char *path, mode_t mode, const void *bytes, size_t length, pq_error *err)
+static bool is_same_file(const char *path, const struct stat *expected)
+{
+    struct stat now;
+    return stat(path, &now) == 0 && now.st_dev == expected->st_dev && now.st_ino == expected->st_ino &&
+           now.st_size == expected->st_size && memcmp(&now.st_mtim, &expected->st_mtim, sizeof now.st_mtim) == 0 &&
+           memcmp(&now.st_ctim, &expected->st_ctim, sizeof now.st_ctim) == 0;
+}
+
+bool pq_replace_file(const char *path, mode_t mode, const void *bytes, size_t length, const struct stat *expected,
+                     bool *out_replaced, pq_error *err)
 {
     PQ_AUTO_FREE char *folder = pq_path_dirname(path);
     PQ_AUTO_FREE char *temporary = pq_asprintf("%s/.%s.XXXXXX", folder, pq_path_basename(path));
     PQ_AUTO_CLOSE int fd = mkostemp(temporary, O_CLOEXEC);
+    *out_replaced = false;
     if (fd < 0)
         return pq_fail_errno(err, path, "cannot create a file in %s", folder);
     bool good = pq_write_fd(fd, path, bytes, length, err);
@@ -128,14 +138,21 @@ bool pq_write_file(const char *path, mode_t mode, const void *bytes, size_t leng
         good = pq_fail_errno(err, path, "cannot set the mode");
     if (good && fsync(fd) != 0)
         good = pq_fail_errno(err, path, "cannot write");
-    if (good && rename(temporary, path) != 0)
+    bool same = good && (!expected || is_same_file(path, expected));
+    if (same && rename(temporary, path) != 0)
         good = pq_fail_errno(err, path, "cannot put the new file in place");
-    if (!good) {
+    *out_replaced = good && same;
+    if (!*out_replaced)
         (void)unlink(temporary);
-        return false;
-    }
-    pq_sync_folder_of(path);
-    return true;
+    else
+        pq_sync_folder_of(path);
+    return good;
+}
+
+bool pq_write_file(const char *path, mode_t mode, const void *bytes, size_t length, pq_error *err)
+{
+    bool replaced = false;
+    return pq_replace_file(path, mode, bytes, length, NULL, &replaced, err);
 }
 
 /* A file without a name cannot be left behind by a kill. NULL in `temporary` when there was no need of a name. */

@@ -293,6 +293,7 @@ static bool open_tuf(run *r)
 
 static bool connect(run *r)
 {
+    r->session.for_builds = true;
     if (!pq_session_connect(&r->session, r->cli))
         return false;
     const char *certs = getenv("PRATIQUE_CERTS_DIR");

@@ -6,11 +6,13 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/runtime_dir.h"
 
 void pq_session_clear(pq_session *session)
 {
     pq_registry_free(session->registry);
     pq_auth_free(session->auth);
+    pq_cache_free(session->cache);
     pq_http_free(session->http);
     pq_secrets_close(session->secrets);
     pq_config_clear(&session->config);
@@ -68,6 +70,35 @@ bool pq_session_open_secrets(pq_session *session, pq_cli *cli)
     return false;
 }
 
+/* buildah's chroot isolation gives a build the machine's own /dev. What is there already goes; who needs it asks anew.
+ */
+static bool keep_out_of_builds(const pq_session *session, const char *folder)
+{
+    PQ_AUTO_ERROR ignored = {0};
+    PQ_AUTO_FREE char *shared = pq_asprintf("/dev/shm/pratique-%u", (unsigned)geteuid());
+    if (!session->for_builds || !pq_streq(folder, shared))
+        return false;
+    if (!pq_remove_tree(folder, &ignored))
+        pq_detail("%s", ignored.message);
+    return true;
+}
+
+void pq_session_open_cache(pq_session *session, const char *folder)
+{
+    PQ_AUTO_ERROR err = {0};
+    PQ_AUTO_FREE char *found = pq_strdup(folder);
+    pq_runtime_environment environment = pq_runtime_environment_read();
+    if (!found && !pq_runtime_dir_find(&environment, &found, &err)) {
+        pq_detail("tokens are not kept: %s", err.message);
+        return;
+    }
+    if (keep_out_of_builds(session, found))
+        return;
+    session->cache = pq_cache_open(found, &err);
+    if (!session->cache)
+        pq_detail("tokens are not kept: %s", err.message);
+}
+
 static bool identity(void *context, const char *host, bool again, pq_credential *out, pq_error *err)
 {
     pq_session *session = context;
@@ -90,9 +121,13 @@ bool pq_session_connect(pq_session *session, pq_cli *cli)
         pq_cli_fail(cli, &err);
         return false;
     }
+    if (!session->cache)
+        pq_session_open_cache(session, NULL);
     pq_auth_options auth_options = {.config = &session->config,
                                     .secrets = session->secrets,
                                     .http = session->http,
+                                    .cache = session->cache,
+                                    .failures_too = session->failures_too,
                                     .hub_host = session->hub_host,
                                     .hub_secret = session->hub_secret};
     session->auth = pq_auth_new(&auth_options);

@@ -14,8 +14,11 @@ typedef struct pq_session {
     char *config_skipped;
     pq_secrets *secrets;
     pq_http *http;
+    pq_cache *cache; /* NULL where there is no folder in memory */
     pq_auth *auth;
     pq_registry *registry; /* reads: with the identities of container_registries, and the hub's for the hub */
+    bool for_builds;       /* the cache must be where no build can see it; set before pq_session_connect() */
+    bool failures_too;     /* a refusal that is remembered is good enough; set before */
     const char *hub_host, *hub_secret; /* of --hub and --hub-secret; borrowed, set before pq_session_connect() */
 } pq_session;
 
@@ -26,6 +29,8 @@ void pq_session_clear(pq_session *session);
  * not `required`, an empty one. Problems go to the run's errors. */
 bool pq_session_read_config(pq_session *session, pq_cli *cli, const pq_strings *scanned, bool required);
 bool pq_session_open_secrets(pq_session *session, pq_cli *cli);
+/* Opens the cache of tokens; `folder` names it, else it is looked for. Without one all works, and says so once. */
+void pq_session_open_cache(pq_session *session, const char *folder);
 /* After the two before: HTTP client, identities, registry client. */
 bool pq_session_connect(pq_session *session, pq_cli *cli);
 /* "aws", "azure", "gar", "generic", "hub" or "anonymous": who serves a host. */

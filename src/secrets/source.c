@@ -288,3 +288,13 @@ bool pq_secrets_get(pq_secrets *secrets, const char *name, const char *host, pq_
     *out = pq_steal(found.value);
     return true;
 }
+
+void pq_secrets_files(const pq_secrets *secrets, const char *name, pq_strings *out)
+{
+    for (size_t i = 0; i < secrets->count; i++)
+        pq_strings_take(out, pq_path_join(secrets->folders[i].tree.path, name));
+    if (secrets->place.path)
+        pq_strings_add(out, secrets->place.path);
+    if (secrets->place.key_path)
+        pq_strings_add(out, secrets->place.key_path);
+}

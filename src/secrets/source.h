@@ -72,3 +72,6 @@ bool pq_secrets_find(pq_secrets *secrets, const char *name, const char *host, pq
  * caller can say where it was asked for. `*out` is owned by the caller. */
 bool pq_secrets_get(pq_secrets *secrets, const char *name, const char *host, pq_secret **out,
                     pq_error *err) PQ_MUST_USE;
+/* The files that decide what a look-up of the name finds, whether they are there or not: one in each folder, the store,
+ * its key. */
+void pq_secrets_files(const pq_secrets *secrets, const char *name, pq_strings *out);

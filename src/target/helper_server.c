@@ -8,6 +8,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/docker_protocol.h"
 #include "base/file.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -115,21 +116,6 @@ void pq_helper_server_environment(const pq_helper_server *server, pq_strings *ou
     pq_strings_take(out, pq_asprintf("PRATIQUE_HELPER_SOCKET=%s", server->socket_path));
 }
 
-static void add_json_string(pq_buf *out, const char *bytes, size_t length)
-{
-    pq_buf_addc(out, '"');
-    for (size_t i = 0; i < length; i++) {
-        unsigned char byte = (unsigned char)bytes[i];
-        if (byte == '"' || byte == '\\')
-            pq_buf_addf(out, "\\%c", byte);
-        else if (byte < 0x20)
-            pq_buf_addf(out, "\\u%04x", byte);
-        else
-            pq_buf_addc(out, (char)byte);
-    }
-    pq_buf_addc(out, '"');
-}
-
 /* The question's host, or NULL. Owned. */
 static char *read_question(int fd)
 {
@@ -148,12 +134,7 @@ static char *read_question(int fd)
     line[length] = '\0';
     if (!pq_starts_with(line, "get "))
         return NULL;
-    const char *host = line + 4;
-    /* Clients may put a scheme before it and a path behind it. */
-    const char *scheme = strstr(host, "://");
-    if (scheme)
-        host = scheme + 3;
-    return pq_strndup(host, strcspn(host, "/\r\n"));
+    return pq_docker_host(line + 4);
 }
 
 static void compose_answer(pq_helper_server *server, const char *host, pq_buf *out)
@@ -161,21 +142,17 @@ static void compose_answer(pq_helper_server *server, const char *host, pq_buf *o
     PQ_AUTO_CREDENTIAL credential = {0};
     PQ_AUTO_ERROR err = {0};
     if (!pq_strings_have(&server->hosts, host)) {
-        pq_buf_adds(out, "1credentials not found in native keychain\n");
+        pq_buf_adds(out, "1" PQ_DOCKER_NOT_FOUND "\n");
     } else if (!server->answer(server->context, host, &credential, &err)) {
         pq_buf_addc(out, '1');
         pq_error_format(&err, out);
         pq_buf_addc(out, '\n');
     } else if (!credential.secret) {
-        pq_buf_adds(out, "1credentials not found in native keychain\n");
+        pq_buf_adds(out, "1" PQ_DOCKER_NOT_FOUND "\n");
     } else {
-        pq_buf_adds(out, "0{\"ServerURL\":");
-        add_json_string(out, host, strlen(host));
-        pq_buf_adds(out, ",\"Username\":");
-        add_json_string(out, credential.username, strlen(credential.username));
-        pq_buf_adds(out, ",\"Secret\":");
-        add_json_string(out, pq_secret_bytes(credential.secret), pq_secret_length(credential.secret));
-        pq_buf_adds(out, "}\n");
+        pq_buf_addc(out, '0');
+        pq_docker_answer(out, host, credential.username, strlen(credential.username),
+                         pq_secret_bytes(credential.secret), pq_secret_length(credential.secret));
     }
 }
 
