@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from .aws_cloud import AwsCloud
 from .aws_identity import Identities
 from .clock import Clock
 from .credentials import Credentials, Login
@@ -28,6 +29,7 @@ class Controls:
     identities: Identities
     request_log: Journal
     connect_log: Journal
+    aws: AwsCloud
     ecr_api: EcrApi
     ecr: EcrRegistry
     azure: AzureRegistry
@@ -108,6 +110,18 @@ class Controls:
         """Forget every deny_action()."""
         self.identities.allow_all()
 
+    def expire_role_sessions(self) -> None:
+        """All temporary keys given out so far answer ExpiredToken from now on."""
+        self.aws.roles.expire_sessions()
+
+    def sso_log_out(self) -> None:
+        """Every SSO token is invalid from now on, whatever its cache says."""
+        self.aws.sso.log_out()
+
+    def set_instance_role(self, role: str | None = "instance") -> None:
+        """The role of the EC2 instance that this machine is; null: none."""
+        self.aws.instance.role = role
+
     def create_ecr_repository(self, name: str) -> None:
         self.ecr.created.add(name)
 
@@ -182,6 +196,7 @@ class Controls:
         self.allow_actions()
         self.set_clock_offset(0)
         self.set_github_permission(True)
+        self.set_instance_role()
         self.directory_service.restore()
         self.set_managed_identity(True)
         for registry in self.azure_registries.values():
