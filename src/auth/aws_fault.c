@@ -83,6 +83,8 @@ static void judge(const pq_http_answer *answer, char *code, const char *message,
 {
     *out = (pq_aws_fault){.code = code, .said = pq_service_words(message, message ? strlen(message) : 0)};
     out->kind = kind_of(out->code, out->said, answer->status);
+    if (out->kind == PQ_AWS_SECRET && out->said && pq_starts_with(out->said, "Credential should be scoped"))
+        out->kind = PQ_AWS_OTHER; /* another region's or service's endpoint was asked; the words hold no secret */
     if (out->kind == PQ_AWS_SECRET) {
         /* Here AWS tells the canonical request, in which the session token stands. */
         free(out->said);

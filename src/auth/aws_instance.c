@@ -85,9 +85,11 @@ static bool get_token(const pq_aws_caller *caller, const char *endpoint, char **
     PQ_AUTO_ANSWER answer = {0};
     PQ_AUTO_FREE char *url = pq_asprintf("%s/latest/api/token", endpoint);
     if (!ask(caller, "PUT", url, "X-aws-ec2-metadata-token-ttl-seconds: 21600", &answer, err)) {
-        if (err->code == PQ_ETRANSPORT && !err->hint)
+        if (err->code == PQ_ETRANSPORT) {
+            free(err->hint);
             err->hint = pq_strdup("on EC2 in a container, the instance's hop limit must be 2: `aws ec2 "
                                   "modify-instance-metadata-options --http-put-response-hop-limit 2`");
+        }
         return false;
     }
     if (answer.status != 200)

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "auth/aws_plan.h"
+#include "auth/oidc.h"
 #include "base/limits.h"
 
 void pq_aws_step_free(pq_aws_step *step)
@@ -57,6 +58,27 @@ static void add_hash(pq_buf *key, const pq_secret *secret)
     pq_buf_addf(key, " %s", hex);
 }
 
+/* Platforms renew the token in a file: it is whose it is that counts. */
+static void add_whose(pq_buf *key, const char *token_file)
+{
+    PQ_AUTO_FREE char *path = token_file ? pq_aws_own_path(token_file) : NULL;
+    if (path)
+        pq_oidc_add_whose(key, path);
+}
+
+/* Where the service is, and whom it takes us for. */
+static void add_container(pq_buf *key)
+{
+    const char *file = pq_getenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
+    const char *token = file ? NULL : pq_getenv("AWS_CONTAINER_AUTHORIZATION_TOKEN");
+    add_text(key, pq_getenv("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"));
+    add_text(key, pq_getenv("AWS_CONTAINER_CREDENTIALS_FULL_URI"));
+    add_text(key, file);
+    add_whose(key, file);
+    PQ_AUTO_SECRET *shown = token ? pq_secret_new(token, strlen(token)) : NULL;
+    add_hash(key, shown);
+}
+
 static void add_step(pq_buf *key, const pq_aws_step *step)
 {
     static const char *const names[] = {[PQ_AWS_STEP_KEYS] = "keys",
@@ -80,16 +102,13 @@ static void add_step(pq_buf *key, const pq_aws_step *step)
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         add_text(key, texts[i]);
     pq_buf_addf(key, " %u", step->duration);
-    /* Where services of this machine are, and what we show them. */
-    static const char *const container[] = {"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-                                            "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-                                            "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"};
-    static const char *const instance[] = {"AWS_EC2_METADATA_SERVICE_ENDPOINT",
-                                           "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE"};
-    for (size_t i = 0; step->kind == PQ_AWS_STEP_CONTAINER && i < sizeof container / sizeof *container; i++)
-        add_text(key, pq_getenv(container[i]));
-    for (size_t i = 0; step->kind == PQ_AWS_STEP_INSTANCE && i < sizeof instance / sizeof *instance; i++)
-        add_text(key, pq_getenv(instance[i]));
+    add_whose(key, step->token_file);
+    if (step->kind == PQ_AWS_STEP_CONTAINER)
+        add_container(key);
+    if (step->kind == PQ_AWS_STEP_INSTANCE) {
+        add_text(key, pq_getenv("AWS_EC2_METADATA_SERVICE_ENDPOINT"));
+        add_text(key, pq_getenv("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE"));
+    }
 }
 
 char *pq_aws_step_key(const pq_aws_step *step)
