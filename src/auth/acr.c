@@ -87,7 +87,7 @@ static bool fail_refused(const pq_acr_call *call, const pq_http_answer *answer, 
     if (status == 400 || status == 401) {
         PQ_AUTO_FREE char *hint = pq_asprintf("is %s the tenant of the registry's subscription, and has the identity "
                                               "the role AcrPull on %s?",
-                                              call->tenant ? call->tenant : "the identity's", name);
+                                              call->tenant ? call->tenant : "the identity's tenant", name);
         return pq_fail(err, PQ_EDENIED, NULL, hint, "the registry does not take the token of Entra ID%s%s", colon,
                        said);
     }

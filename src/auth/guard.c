@@ -29,15 +29,20 @@ static void keep_parts(pq_guard *guard, const pq_secret *whole)
         keep(guard, pq_secret_new(colon + 1, length - (size_t)(colon + 1 - bytes)));
 }
 
-static void keep_profile(pq_guard *guard, const pq_secret *file, const char *profile)
+/* The keys of every profile: one leads to another, and none may be published. */
+static void keep_profiles(pq_guard *guard, const pq_secret *file)
 {
-    PQ_AUTO_AWS_KEYS keys = {0};
     PQ_AUTO_ERRORS ignored = {0};
-    if (!pq_aws_profile_read(file, "secret", profile, &keys, &ignored))
-        return; /* what is no credentials file has no keys to find */
-    keep(guard, pq_secret_copy(keys.secret_access_key));
-    if (keys.session_token)
-        keep(guard, pq_secret_copy(keys.session_token));
+    PQ_AUTO_AWS_PROFILES profiles = {0};
+    pq_aws_profiles_add_secret(&profiles, file, "secret", &ignored);
+    for (size_t i = 0; i < profiles.credentials.section_count; i++) {
+        PQ_AUTO_AWS_KEYS keys = {0};
+        if (!pq_aws_section_keys(&profiles.credentials, i, &keys))
+            continue; /* what is no credentials file has no keys to find */
+        keep(guard, pq_secret_copy(keys.secret_access_key));
+        if (keys.session_token)
+            keep(guard, pq_secret_copy(keys.session_token));
+    }
 }
 
 /* In the file a key's line ends are escaped: written out by itself it would not be found. */
@@ -68,7 +73,7 @@ static bool keep_named(pq_guard *guard, pq_secrets *secrets, const char *name, c
         return true;
     keep_parts(guard, found.value);
     if (entry && entry->type == PQ_REGISTRY_AWS)
-        keep_profile(guard, found.value, entry->profile.text);
+        keep_profiles(guard, found.value);
     if (entry && entry->type == PQ_REGISTRY_GAR)
         keep_google(guard, found.value);
     return true;
@@ -78,7 +83,7 @@ bool pq_guard_open(pq_guard *guard, const pq_config *config, pq_secrets *secrets
 {
     const char *const names[] = {config->hub.secret.text, hub_secret, "hub_creds", "osftok", "tuf_passphrase"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (!keep_named(guard, secrets, names[i], NULL, err))
+        if (!keep_named(guard, secrets, names[i], false, err))
             return false;
     for (size_t i = 0; i < config->registry_count; i++) {
         const pq_config_registry *entry = &config->registries[i];

@@ -125,7 +125,7 @@ static bool supervise(pid_t child, const pq_process_options *options, pipes *p, 
 {
     PQ_AUTO_CLOSE int pidfd = (int)syscall(SYS_pidfd_open, child, 0u);
     bool told = false, late = false;
-    double told_at = 0, begun = pq_monotonic();
+    double started = pq_monotonic(), told_at = 0;
     int waited = 0;
     for (bool ended = false; !ended;) {
         struct pollfd polled[4] = {
@@ -141,16 +141,13 @@ static bool supervise(pid_t child, const pq_process_options *options, pipes *p, 
             (void)drain(&p->output[0], NULL, options);
         if (p->standard[0] >= 0 && polled[1].revents)
             (void)drain(&p->standard[0], options->standard_output, options);
-        if (pq_interrupted() && !told) {
+        late = late || (options->timeout > 0 && pq_monotonic() - started > options->timeout);
+        if ((pq_interrupted() || late) && !told) {
             (void)kill(child, SIGTERM);
             told = true;
             told_at = pq_monotonic();
-        } else if (told && pq_monotonic() - told_at > 5) {
+        } else if (told && pq_monotonic() - told_at > (late ? 1 : 5)) {
             (void)kill(child, SIGKILL);
-        }
-        if (options->timeout > 0 && !late && pq_monotonic() - begun > options->timeout) {
-            (void)kill(child, SIGKILL);
-            late = true;
         }
         ended = waitpid(child, &waited, WNOHANG) == child;
     }
@@ -162,10 +159,8 @@ static bool supervise(pid_t child, const pq_process_options *options, pipes *p, 
     *status = exit_status(waited);
     if (pq_interrupted())
         return pq_fail(err, PQ_EINTERRUPTED, NULL, NULL, "interrupted");
-    if (late)
-        return pq_fail(err, PQ_EFAILED, NULL, NULL, "%s did not end within %g seconds", options->argv->at[0],
-                       options->timeout);
-    return true;
+    return !late ||
+           pq_fail(err, PQ_EFAILED, options->argv->at[0], NULL, "does not end within %g seconds", options->timeout);
 }
 
 /* A file in memory: unlike a pipe it takes all of the text at once. -1 when it cannot be made. */

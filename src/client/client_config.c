@@ -76,9 +76,11 @@ static json_t *parse(const pq_client_config *config)
 static bool check(const pq_client_config *config, bool *has_helpers, pq_error *err)
 {
     static const char hint[] = "correct the file; nothing was changed";
-    json_error_t wrong;
+    json_error_t wrong = {.line = 1};
     json_t *root = json_loadb(pq_buf_text(&config->text), config->text.length, 0, &wrong);
-    if (!root) {
+    /* jansson lets a NUL pass behind a number. */
+    if (!root || memchr(config->text.data, '\0', config->text.length)) {
+        json_decref(root);
         /* jansson's own words quote the file. */
         PQ_AUTO_FREE char *where = pq_asprintf("%s:%d:%d", config->name, wrong.line, wrong.column);
         return pq_fail(err, PQ_EINPUT, where, hint, "is not JSON");

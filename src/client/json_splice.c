@@ -126,11 +126,12 @@ static char *member_indent(const char *text, const object *in, const char *outer
     return pq_asprintf("%s%s", outer, newline + 1);
 }
 
-static void add_chain(pq_buf *out, const char *const *path, size_t depth, const char *value, const char *indent)
+static void add_chain(pq_buf *out, const char *const *path, size_t depth, const char *value, const char *indent,
+                      bool spaced)
 {
     bool lines = strchr(indent, '\n') != NULL;
     pq_docker_json_string(out, path[0], strlen(path[0]));
-    pq_buf_adds(out, lines ? ": " : ":");
+    pq_buf_adds(out, lines || spaced ? ": " : ":");
     if (depth == 1) {
         pq_docker_json_string(out, value, strlen(value));
         return;
@@ -138,7 +139,7 @@ static void add_chain(pq_buf *out, const char *const *path, size_t depth, const 
     const char *newline = strrchr(indent, '\n');
     PQ_AUTO_FREE char *inner = lines ? pq_asprintf("%s%s", indent, newline + 1) : pq_strdup("");
     pq_buf_addf(out, "{%s", inner);
-    add_chain(out, path + 1, depth - 1, value, inner);
+    add_chain(out, path + 1, depth - 1, value, inner, spaced);
     pq_buf_addf(out, "%s}", indent);
 }
 
@@ -164,7 +165,8 @@ void pq_json_splice_set(pq_buf *text, const char *const *path, size_t depth, con
             continue;
         }
         pq_buf_addf(&with, "%s%s", here.count ? "," : "", indent);
-        add_chain(&with, path, depth, value, indent);
+        bool spaced = here.count && strchr(" \t", text->data[here.last.value - 1]);
+        add_chain(&with, path, depth, value, indent, spaced);
         if (here.count) {
             replace(text, here.last.end, here.last.end, &with);
         } else {

@@ -166,19 +166,20 @@ static bool put_back(const char *text)
 /* --- get ---------------------------------------------------------------------------------------------------------- */
 
 /* Prints the last answer, if it is fresh (or at least not expired); -1 when it is not. */
-static int print_known(int folder, const char *name, const char *url, bool aged_will_do)
+static int print_known(int folder, const pq_bound *bound, const char *url, bool aged_will_do)
 {
     PQ_AUTO_BUF bytes = PQ_SENSITIVE_BUF(PQ_MAX_TOKEN_ENTRY), text = PQ_SENSITIVE_BUF(8 * PQ_MAX_TOKEN_ENTRY);
     pq_token_entry entry;
-    if (!pq_token_file_read(folder, name, &bytes) || !pq_token_entry_parse(bytes.data, bytes.length, &entry) ||
-        !pq_token_sources_same(&entry))
+    if (!pq_token_file_read(folder, pq_path_basename(bound->cache), &bytes) ||
+        !pq_token_entry_parse(bytes.data, bytes.length, &entry) || !pq_token_sources_same(&entry))
         return -1;
     pq_token_state state = pq_token_entry_state(&entry, time(NULL));
     if (state != PQ_TOKEN_FRESH && !(state == PQ_TOKEN_AGED && aged_will_do))
         return -1;
     if (entry.code) {
         PQ_AUTO_ERROR err = {.code = (pq_code)entry.code,
-                             .where = entry.where.at ? pq_strndup(entry.where.at, entry.where.length) : NULL,
+                             .where = entry.where.at ? pq_strndup(entry.where.at, entry.where.length)
+                                                     : pq_strdup(bound->host),
                              .message = pq_strndup(entry.message.at, entry.message.length),
                              .hint = entry.hint.at ? pq_strndup(entry.hint.at, entry.hint.length) : NULL};
         return refuse_with(&err);
@@ -196,18 +197,17 @@ static int answer_or_lock(const pq_bound *bound, const char *url)
     PQ_AUTO_CLOSE int folder = path ? pq_runtime_dir_open(path, &ignored) : -1;
     if (folder < 0)
         return -1;
-    const char *name = pq_path_basename(bound->cache);
-    PQ_AUTO_FREE char *lock_name = pq_asprintf("%s.lock", name);
+    PQ_AUTO_FREE char *lock_name = pq_asprintf("%s.lock", pq_path_basename(bound->cache));
     pq_token_wait wait = pq_token_wait_begin(patience);
     for (bool taken = false;;) {
         /* While somebody renews it, one that is good still will do. */
-        int status = print_known(folder, name, url, taken);
+        int status = print_known(folder, bound, url, taken);
         if (status >= 0)
             return status;
         int lock = pq_token_try_lock(folder, lock_name, &taken);
         if (lock >= 0) {
             /* Who had it before may have heard the answer since we looked. */
-            status = print_known(folder, name, url, false);
+            status = print_known(folder, bound, url, false);
             if (status < 0)
                 (void)fcntl(lock, F_SETFD, 0);
             else

@@ -75,7 +75,8 @@ bool pq_session_open_secrets(pq_session *session, pq_cli *cli)
 static bool keep_out_of_builds(const pq_session *session, const char *folder)
 {
     PQ_AUTO_ERROR ignored = {0};
-    if (!session->for_builds || !pq_starts_with(folder, "/dev/shm/pratique-"))
+    PQ_AUTO_FREE char *shared = pq_asprintf("/dev/shm/pratique-%u", (unsigned)geteuid());
+    if (!session->for_builds || !pq_streq(folder, shared))
         return false;
     if (!pq_remove_tree(folder, &ignored))
         pq_detail("%s", ignored.message);
@@ -106,6 +107,12 @@ static bool identity(void *context, const char *host, bool again, pq_credential 
     return pq_auth_get(session->auth, host, NULL, out, err);
 }
 
+static char *identity_group(void *context, const char *host)
+{
+    const pq_session *session = context;
+    return pq_auth_group(session->auth, host);
+}
+
 bool pq_session_connect(pq_session *session, pq_cli *cli)
 {
     PQ_AUTO_ERROR err = {0};
@@ -114,21 +121,21 @@ bool pq_session_connect(pq_session *session, pq_cli *cli)
         pq_cli_fail(cli, &err);
         return false;
     }
-    pq_auth_options auth_options = pq_auth_options_from_environment();
-    auth_options.config = &session->config;
-    auth_options.secrets = session->secrets;
-    auth_options.http = session->http;
     if (!session->cache)
         pq_session_open_cache(session, NULL);
-    auth_options.cache = session->cache;
-    auth_options.failures_too = session->failures_too;
-    auth_options.hub_host = session->hub_host;
-    auth_options.hub_secret = session->hub_secret;
+    pq_auth_options auth_options = {.config = &session->config,
+                                    .secrets = session->secrets,
+                                    .http = session->http,
+                                    .cache = session->cache,
+                                    .failures_too = session->failures_too,
+                                    .hub_host = session->hub_host,
+                                    .hub_secret = session->hub_secret};
     session->auth = pq_auth_new(&auth_options);
     const char *certs = getenv("PRATIQUE_CERTS_DIR");
     pq_registry_options registry_options = {
         .http = session->http,
         .identity = identity,
+        .group = identity_group,
         .identity_context = session,
         .certs_dir = certs && *certs ? certs : NULL,
     };

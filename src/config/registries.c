@@ -278,17 +278,29 @@ static void read_url(reader *r)
     (void)pq_report_at(r->report, entry.value, hint, "`url` %s", reason);
 }
 
+/* What `url` says is the default, and a contradiction is an error. */
+static void check_region_is(reader *r, const char *region, const char *hint)
+{
+    pq_config_registry *registry = r->registry;
+    if (!registry->region.text)
+        registry->region.text = pq_strdup(region);
+    else if (!pq_streq(registry->region.text, region))
+        (void)pq_report_at(r->report, pq_yaml_get(r->node, "region"), hint,
+                           "`region` is not the one of `url`, which is %s", region);
+}
+
 static void check_aws_host(reader *r)
 {
     pq_config_registry *registry = r->registry;
     if (registry->type != PQ_REGISTRY_AWS || !registry->host.text)
         return;
     pq_yaml_node node = pq_yaml_get(r->node, "url");
+    PQ_AUTO_ECR_HOST ecr = {0};
     if (pq_streq(registry->host.text, "public.ecr.aws") || pq_streq(registry->host.text, "ecr-public.aws.com")) {
-        (void)pq_report_at(r->report, node, "remove the entry", "the public registry of Amazon needs no entry");
+        /* Anybody may pull there; who logs in, which the API does in this region only, may pull more often. */
+        check_region_is(r, "us-east-1", "remove `region`: the public gallery's API is in us-east-1 only");
         return;
     }
-    PQ_AUTO_ECR_HOST ecr = {0};
     if (!pq_ecr_host_parse(registry->host.text, &ecr)) {
         (void)pq_report_at(r->report, node,
                            "write ACCOUNT.dkr.ecr.REGION.amazonaws.com, the account with its 12 digits",
@@ -302,13 +314,7 @@ static void check_aws_host(reader *r)
         (void)pq_report_at(r->report, node, hint, "region %s is not served under %s", ecr.region, ecr.suffix);
         return;
     }
-    if (!registry->region.text) {
-        registry->region.text = pq_steal(ecr.region);
-        return;
-    }
-    if (!pq_streq(registry->region.text, ecr.region))
-        (void)pq_report_at(r->report, pq_yaml_get(r->node, "region"), "remove `region`: it is read from `url`",
-                           "`region` is not the one of `url`, which is %s", ecr.region);
+    check_region_is(r, ecr.region, "remove `region`: it is read from `url`");
 }
 
 static void check_google_host(reader *r)

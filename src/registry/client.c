@@ -39,6 +39,7 @@ typedef struct host {
     double loaded;            /* monotonic: when the identity came */
     pq_credential credential; /* empty: anonymous */
     pq_secret *basic;         /* "Basic …" */
+    char *group;              /* see pq_registry_group */
     char *realm, *service;
     token *tokens;
 } host;
@@ -96,6 +97,7 @@ static void free_host(host *h)
     free(h->client_key);
     free(h->realm);
     free(h->service);
+    free(h->group);
     pq_credential_clear(&h->credential);
     pq_secret_free(h->basic);
     free(h);
@@ -146,6 +148,8 @@ static host *host_of(pq_registry *registry, const char *name)
         free(pq_steal(h->client_key));
     }
     h->trust = (pq_http_trust){.ca_file = h->ca_file, .client_cert = h->client_cert, .client_key = h->client_key};
+    if (registry->options.group)
+        h->group = registry->options.group(registry->options.identity_context, name);
     h->next = registry->hosts;
     registry->hosts = h;
     return h;
@@ -197,13 +201,27 @@ static void wait_for_change(call *c)
     c->registry->waiting = c;
 }
 
-/* Lets every call that waits on this host try again: a probe or a token has ended. */
+static bool share(const host *a, const host *b)
+{
+    return a == b || (a->group && pq_streq(a->group, b->group));
+}
+
+static bool is_loading(const pq_registry *registry, const host *h)
+{
+    for (const host *other = registry->hosts; other; other = other->next)
+        if (other->loading && share(other, h))
+            return true;
+    return false;
+}
+
+/* Lets every call that waits on this host, or on one that shares its identity, try again: a probe, an identity or a
+ * token has come or not. */
 static void wake(pq_registry *registry, const host *h)
 {
     call *woken = NULL;
     for (call **at = &registry->waiting; *at;) {
         call *c = *at;
-        if (c->host == h) {
+        if (share(c->host, h)) {
             *at = c->next;
             c->next = woken;
             woken = c;
@@ -251,7 +269,7 @@ static void free_fetch(token_fetch *fetch)
 }
 
 /* A refresh token that the registry takes no longer, whatever it says of its own end: once more with a new one. */
-static bool renew_identity(host *h, const pq_http_answer *answer)
+static bool renew_refresh_token(host *h, const pq_http_answer *answer)
 {
     if (!h->credential.identity_token || answer->status != 401 || h->refreshed)
         return false;
@@ -274,7 +292,7 @@ static void on_token(void *context, pq_http_answer *answer, pq_error *err)
     }
     call *c = fetch->for_call;
     pq_registry *registry = fetch->registry;
-    bool again = !good && renew_identity(h, answer);
+    bool again = !good && renew_refresh_token(h, answer);
     free_fetch(fetch);
     if (good || again) {
         pq_error_clear(err);
@@ -451,7 +469,7 @@ static void advance(call *c)
         break;
     }
     if (!h->have_identity || has_ended(h)) {
-        if (h->loading) {
+        if (is_loading(registry, h)) {
             wait_for_change(c);
             return;
         }

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from .aws_cloud import AwsCloud
 from .aws_identity import Identities
 from .clock import Clock
 from .credentials import Credentials, Login
@@ -29,6 +30,7 @@ class Controls:
     identities: Identities
     request_log: Journal
     connect_log: Journal
+    aws: AwsCloud
     ecr_api: EcrApi
     ecr: EcrRegistry
     azure: AzureRegistry
@@ -111,6 +113,18 @@ class Controls:
         """Forget every deny_action()."""
         self.identities.allow_all()
 
+    def expire_role_sessions(self) -> None:
+        """All temporary keys given out so far answer ExpiredToken from now on."""
+        self.aws.roles.expire_sessions()
+
+    def sso_log_out(self) -> None:
+        """Every SSO token is invalid from now on, whatever its cache says."""
+        self.aws.sso.log_out()
+
+    def set_instance_role(self, role: str | None = "instance") -> None:
+        """The role of the EC2 instance that this machine is; null: none."""
+        self.aws.instance.role = role
+
     def create_ecr_repository(self, name: str) -> None:
         self.ecr.created.add(name)
 
@@ -151,6 +165,11 @@ class Controls:
             if name not in ("tenant", "arm_tokens", "refresh_lifetime", "access_lifetime"):
                 raise ValueError(f"a registry has no {name}")
             setattr(self.azure_registries[alias], name, value)
+
+    def set_azure_role(self, user: str, assigned: bool, alias: str = "azure") -> None:
+        """Whether an application or managed identity has any role on a registry."""
+        roles = self.azure_registries[alias].without_role
+        (roles.discard if assigned else roles.add)(user)
 
     def azure_certificate(self, user: str, **how: Any) -> str:
         """PEM of a new key and certificate; see Directory.certificate()."""
@@ -223,6 +242,7 @@ class Controls:
             self.delete_google_keys(name, deleted=False)
         for name in (*self.issuers, "x509"):
             self.set_google_provider(name)
+        self.set_instance_role()
         self.directory_service.restore()
         self.set_managed_identity(True)
         for registry in self.azure_registries.values():

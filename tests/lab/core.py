@@ -11,13 +11,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from .aws_identity import ACCOUNT, REGION, Identities
+from . import aws_cloud
+from .aws_identity import Identities
 from .ca import Authority
 from .clock import Clock
 from .control import ControlEndpoint, Controls
 from .credentials import Credentials, Login
-from .ecr_api import EcrApi, StsApi
-from .ecr_registry import EcrRegistry, LayerBucket, LayerLinks
 from .entra import (
     CHINA, PUBLIC, US_GOVERNMENT, Application, Cloud, Directory, LoginService, ManagedIdentity,
 )
@@ -49,16 +48,13 @@ HOSTS = {
     "entra": PUBLIC.login,
     "entra_us": US_GOVERNMENT.login,
     "entra_cn": CHINA.login,
-    "ecr": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com",
-    "ecr_api": f"api.ecr.{REGION}.amazonaws.com",
-    "ecr_layers": f"prod-{REGION}-starport-layer-bucket.s3.{REGION}.amazonaws.com",
-    "sts": f"sts.{REGION}.amazonaws.com",
     "github": GITHUB_TOKEN_HOST,
     "google": REGISTRY_HOST,
     "google_oauth": OAUTH_HOST,
     "google_sts": STS_HOST,
     "google_sts_mtls": MTLS_HOST,
     "google_iam": IAM_HOST,
+    **aws_cloud.HOSTS,
 }
 _AZURE_MIRRORS = {"azure_label": PUBLIC, "azure_us": US_GOVERNMENT, "azure_cn": CHINA}
 # Those whose users docker-registry itself knows, from a file.
@@ -95,6 +91,8 @@ class Lab(Controls):
         self.devices = DeviceAuthority()
         self.directory_service = self._make_directory()
         self.identities = Identities(self.credentials.aws_keys(), self.clock)
+        self.aws = aws_cloud.AwsCloud(self.identities, self.issuers, self.clock)
+        self.ecr_api = self.aws.ecr_api
         self.ports: dict[str, int] = {}
         self.digests: dict[str, str] = {}
         self._servers: list[asyncio.Server] = []
@@ -201,7 +199,7 @@ class Lab(Controls):
         oidc = [token for issuer in self.issuers.values() for token in issuer.issued_tokens]
         azure = [token for registry in self.azure_registries.values() for token in registry.issued_tokens]
         return [
-            *self.secrets.values(), *self.identities.issued_passwords(), *azure, *self.directory_service.issued, *oidc,
+            *self.secrets.values(), *self.aws.secret_values(), *azure, *self.directory_service.issued, *oidc,
             *self.google.secret_values(),
         ]
 
@@ -248,11 +246,8 @@ class Lab(Controls):
 
     def _services(self) -> list[Service]:
         sockets = {alias: registry.socket for alias, registry in self._registries.items()}
-        links = LayerLinks(HOSTS["ecr_layers"])
-        self.ecr_api = EcrApi(HOSTS["ecr_api"], self.identities, self.clock)
-        self.ecr = EcrRegistry(
-            HOSTS["ecr"], self.identities, sockets["ecr"], self._registries["ecr"].storage, links
-        )
+        aws = self.aws.services(sockets["ecr"], self._registries["ecr"].storage)
+        self.ecr = self.aws.ecr
         self.azure_registries = {
             alias: self._azure_registry(alias, cloud, sockets) for alias, cloud in {"azure": PUBLIC, **_AZURE_MIRRORS}.items()
         }
@@ -273,9 +268,7 @@ class Lab(Controls):
             PlainRegistry(HOSTS["hub"], sockets["hub"]),
             PlainRegistry(HOSTS["generic"], sockets["generic"]),
             *self.azure_registries.values(), *(LoginService(c, self.directory_service) for c in (PUBLIC, US_GOVERNMENT, CHINA)),
-            self.ecr, self.ecr_api,
-            StsApi(HOSTS["sts"], self.identities, self.clock),
-            LayerBucket(HOSTS["ecr_layers"], sockets["ecr"], links),
+            *aws,
         ]
 
     def _make_directory(self) -> Directory:
@@ -305,7 +298,7 @@ class Lab(Controls):
             front = Front(service, contexts[service.name], self.faults, self.request_log, self.clock)
             self._servers.append(await front.start())
             self.ports[service.name] = front.port
-        for service in (self.managed_identity, self.google_metadata):
+        for service in (self.managed_identity, self.google_metadata, *self.aws.near()):
             near = Front(service, None, self.faults, self.request_log, self.clock)
             self._servers.append(await near.start())
             service.name = f"127.0.0.1:{near.port}"

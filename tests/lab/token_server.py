@@ -56,6 +56,7 @@ class AzureRegistry(Service):
         self._principals = {p.login.user: p for p in principals}
         # Told by control: an expired secret, as Azure's are after a year; a shorter life.
         self.expired_principals: set[str] = set()
+        self.without_role: set[str] = set()
         self.access_lifetime = _ACCESS_LIFETIME
         self.refresh_lifetime = _REFRESH_LIFETIME
         self.issued_tokens: list[str] = []
@@ -64,6 +65,7 @@ class AzureRegistry(Service):
         self.tenant, self.arm_tokens = TENANT, True
         self.access_lifetime, self.refresh_lifetime = _ACCESS_LIFETIME, _REFRESH_LIFETIME
         self.expired_principals.clear()
+        self.without_role.clear()
 
     async def respond(self, request: Request) -> Answer | Forward:
         if not request.path.startswith("/oauth2/"):
@@ -116,7 +118,7 @@ class AzureRegistry(Service):
         if form.get("tenant", self.tenant) not in (self.tenant, DOMAIN):
             return self._unauthorized("authentication required: not the tenant of the registry")
         principal = self._principals.get(claims["appid"])
-        if principal is None:
+        if principal is None or claims["appid"] in self.without_role:
             return self._unauthorized(
                 "authentication required, visit https://aka.ms/acr/authorization for more information."
             )

@@ -24,12 +24,14 @@ typedef struct fake_aws {
     size_t calls;
     pq_strings urls;
     pq_strings headers; /* of the last request, Authorization included */
+    pq_strings bodies;
 } fake_aws;
 
 static inline void fake_aws_clear(fake_aws *fake)
 {
     pq_strings_clear(&fake->urls);
     pq_strings_clear(&fake->headers);
+    pq_strings_clear(&fake->bodies);
 }
 
 static inline bool fake_aws_send(void *context, const pq_http_request *request, pq_http_answer *out, pq_error *err)
@@ -42,7 +44,10 @@ static inline bool fake_aws_send(void *context, const pq_http_request *request, 
     pq_strings_clear(&fake->headers);
     for (size_t i = 0; i < request->headers->count; i++)
         pq_strings_add(&fake->headers, request->headers->at[i]);
-    pq_strings_take(&fake->headers, pq_asprintf("Authorization: %s", pq_secret_bytes(request->authorization)));
+    if (request->authorization)
+        if (request->authorization)
+            pq_strings_take(&fake->headers, pq_asprintf("Authorization: %s", pq_secret_bytes(request->authorization)));
+    pq_strings_take(&fake->bodies, pq_strndup(request->body ? request->body : "", request->body_length));
     *out = (pq_http_answer){.status = answer->status, .body = PQ_SENSITIVE_BUF(1u << 20)};
     if (answer->header)
         pq_strings_add(&out->headers, answer->header);

@@ -77,7 +77,8 @@ static void a_child_has_its_time(void **state)
     double begun = pq_monotonic();
     assert_false(pq_process_run(&options, &status, &err));
     assert_int_equal(err.code, PQ_EFAILED);
-    assert_string_equal(err.message, "/bin/sleep did not end within 0.2 seconds");
+    assert_string_equal(err.where, "/bin/sleep");
+    assert_string_equal(err.message, "does not end within 0.2 seconds");
     assert_true(pq_monotonic() - begun < 5);
 }
 

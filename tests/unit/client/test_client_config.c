@@ -30,6 +30,8 @@ static const struct {
      "{\n\t\"credHelpers\": {\n\t\t\"a.b\": \"pratique\"\n\t},\n\t\"z\": 1\n}"},
     {"{\"credHelpers\":{\"a.b\":\"ecr-login\",\"c\":\"d\"}}", "{\"credHelpers\":{\"a.b\":\"pratique\",\"c\":\"d\"}}"},
     {"{\"credHelpers\":{\"a.b\":\"pratique\"} }", "{\"credHelpers\":{\"a.b\":\"pratique\"} }"},
+    {"{\"credHelpers\": {\"c\": \"d\", \"e\": \"f\"}}",
+     "{\"credHelpers\": {\"c\": \"d\", \"e\": \"f\", \"a.b\": \"pratique\"}}"},
     {"{\"x\":1}", "{\"x\":1,\"credHelpers\":{\"a.b\":\"pratique\"}}"},
     {"{\"credHelpers\":{\"a\\u002eb\":\"x\"}}", "{\"credHelpers\":{\"a\\u002eb\":\"pratique\"}}"},
     {"{\"y\":\"\\\"credHelpers\\\":{\",\"x\":{\"credHelpers\":{}}}",

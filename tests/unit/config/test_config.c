@@ -291,6 +291,7 @@ static void aws_hosts_agree_with_themselves(void **state)
            "  url: 123456789012.dkr.ecr.us-east-2.amazonaws.com.evil.example\n"
            "- type: aws\n"
            "  aws_creds_secret_name: c\n"
+           "  region: us-east-2\n"
            "  url: public.ecr.aws\n",
            "4:8: registry 1: `url` is not the host of a private ECR registry (write "
            "ACCOUNT.dkr.ecr.REGION.amazonaws.com, the account with its 12 digits)\n"
@@ -300,7 +301,8 @@ static void aws_hosts_agree_with_themselves(void **state)
            "`url`)\n"
            "14:8: registry 4: `url` is not the host of a private ECR registry (write "
            "ACCOUNT.dkr.ecr.REGION.amazonaws.com, the account with its 12 digits)\n"
-           "17:8: registry 5: the public registry of Amazon needs no entry (remove the entry)\n");
+           "17:11: registry 5: `region` is not the one of `url`, which is us-east-1 (remove `region`: the public "
+           "gallery's API is in us-east-1 only)\n");
 }
 
 #define AWS_URL "url: 123456789012.dkr.ecr.us-east-2.amazonaws.com"
