@@ -8,6 +8,7 @@
 #include "auth/service_words.h"
 #include "base/file.h"
 #include "base/limits.h"
+#include "base/log.h"
 #include "base/process.h"
 
 void pq_google_subject_clear(pq_google_subject *subject)
@@ -249,6 +250,7 @@ static bool read_certificate(const char *path, pq_certificate **out, pq_error *e
 
 static bool judge_certificate(const pq_certificate *certificate, const char *path, pq_error *err)
 {
+    enum { SOON = 14 * 86400 };
     time_t now = pq_now();
     char when[PQ_TIME_TEXT];
     if (pq_certificate_ends(certificate) <= now) {
@@ -258,6 +260,10 @@ static bool judge_certificate(const pq_certificate *certificate, const char *pat
     if (pq_certificate_begins(certificate) > now) {
         pq_time_text(pq_certificate_begins(certificate), when);
         return pq_fail(err, PQ_EDENIED, path, "is this machine's clock right?", "the certificate begins at %s", when);
+    }
+    if (pq_certificate_ends(certificate) - now < SOON) {
+        pq_time_text(pq_certificate_ends(certificate), when);
+        pq_warn(path, "have a new one made while this one is good", "the certificate ends at %s", when);
     }
     return true;
 }

@@ -92,6 +92,19 @@ def test_a_key_that_may_push_is_held_to_reading(google, lab):
     assert "pull only" in result.out and "warning" not in result.err
 
 
+def test_an_image_is_built_from_a_private_one(session, lab):
+    config = "container_registries:\n" + SECRET + (
+        f"hub: {{url: {lab.hosts['hub']}/FACTORY, hub_secret_name: hub_creds}}\nlmp: {{machines: [intel-corei7-64]}}\n")
+    factory = Factory(session, lab, config=config)
+    factory.place.write({"factory-config.yml": config.replace("FACTORY", factory.name)})
+    factory.give_secrets().give_secret("gcp_creds", json.dumps(lab.google_key()))
+    factory.write({"app/Dockerfile": f"FROM {IMAGE}\nCOPY Dockerfile /\n",
+                   "app/docker-compose.yml": f"services:\n  app: {{image: '{factory.hub}/app'}}\n  web: {{image: '{WEB}'}}\n"})
+    factory.init().build()
+    factory.verify()
+    assert "intel-corei7-64-lmp-1" in factory.targets()
+
+
 def test_a_url_of_ones_own_beats_the_pattern(google, lab):
     google.entry(f"- {{type: gar, url: {HOST}, gar_creds_secret_name: gcp_creds}}\n").secret(lab.google_key()).pull()
 
@@ -217,6 +230,12 @@ def test_a_certificate(google, lab):
     for chain in (lab.devices.pem(), lab.devices.leaf("gateway-7")[0] + lab.devices.pem()):
         document["credential_source"]["certificate"]["trust_chain_path"] = google.file(chain.decode(), "chain.pem")
         google.secret(document).pull()
+
+
+def test_a_certificate_that_ends_soon_is_a_warning(google, lab):
+    document = certificate(google.entry(SECRET), lab, days=3)
+    result = google.secret(document).check()
+    assert "leaf.pem: warning: the certificate ends at 20" in result.err
 
 
 def test_certificates_that_will_not_do(google, lab):
