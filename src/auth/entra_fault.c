@@ -30,7 +30,8 @@ static void read_description(const char *text, pq_entra_fault *out)
         words += strspn(words, ": ");
     }
     const char *trace = strstr(words, "Trace ID:");
-    size_t length = trace ? (size_t)(trace - words) : strlen(words);
+    size_t line = strcspn(words, "\r\n"),
+           length = trace && (size_t)(trace - words) < line ? (size_t)(trace - words) : line;
     while (length && (words[length - 1] == ' ' || words[length - 1] == '.'))
         length--;
     out->said = pq_service_words(words, length);

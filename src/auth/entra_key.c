@@ -86,12 +86,11 @@ static char *make_header(const pq_entra_key *key)
 
 static char *make_claims(const char *client, const char *audience, time_t now)
 {
-    enum { LIFE = 10 * 60 };
+    const json_int_t life = 10 * 60, begin = now;
     PQ_AUTO_BUF id = PQ_BUF(40);
     add_uuid(&id);
     return dump(json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I}", "aud", audience, "iss", client, "sub", client, "jti",
-                          pq_buf_text(&id), "nbf", (json_int_t)now, "iat", (json_int_t)now, "exp",
-                          (json_int_t)(now + LIFE)));
+                          pq_buf_text(&id), "nbf", begin, "iat", begin, "exp", begin + life));
 }
 
 bool pq_entra_key_assert(const pq_entra_key *key, const char *client, const char *audience, time_t now, pq_secret **out,

@@ -96,7 +96,7 @@ static bool show_group(pq_cli *cli, const char *group)
     for (size_t i = 0; i < COMMANDS; i++)
         if (strncmp(commands[i]->name, group, length) == 0 && commands[i]->name[length] == ' ') {
             cli->json = false;
-            pq_print(cli, "%-18s%s\n", commands[i]->name, commands[i]->summary);
+            pq_print(cli, "%-20s%s\n", commands[i]->name, commands[i]->summary);
             found++;
         }
     return found > 0;

@@ -16,6 +16,7 @@ void pq_session_clear(pq_session *session)
     pq_http_free(session->http);
     pq_secrets_close(session->secrets);
     pq_config_clear(&session->config);
+    pq_mirrors_clear(&session->mirrors);
     free(session->config_path);
     free(session->config_skipped);
     *session = (pq_session){0};
@@ -58,6 +59,17 @@ bool pq_session_read_config(pq_session *session, pq_cli *cli, const pq_strings *
     if (!pq_streq(cli->config_option, shown))
         pq_note("using %s", shown);
     return pq_config_load(session->config_path, shown, &session->config, &cli->errors);
+}
+
+bool pq_session_read_mirrors(pq_session *session, pq_cli *cli, const pq_strings *scanned)
+{
+    pq_mirrors_search search = {
+        .named = getenv("CONTAINERS_REGISTRIES_CONF"),
+        .config_home = getenv("XDG_CONFIG_HOME"),
+        .home = getenv("HOME"),
+        .scanned = scanned,
+    };
+    return pq_mirrors_load(&search, &session->mirrors, &cli->errors);
 }
 
 bool pq_session_open_secrets(pq_session *session, pq_cli *cli)
@@ -113,24 +125,50 @@ static char *identity_group(void *context, const char *host)
     return pq_auth_group(session->auth, host);
 }
 
+static pq_auth_options auth_options_of(pq_session *session)
+{
+    if (!session->cache)
+        pq_session_open_cache(session, NULL);
+    pq_auth_options options = {0};
+    options.config = &session->config;
+    options.secrets = session->secrets;
+    options.http = session->http;
+    options.cache = session->cache;
+    options.failures_too = session->failures_too;
+    options.hub_host = session->hub_host;
+    options.hub_secret = session->hub_secret;
+    return options;
+}
+
+static bool open_http(pq_session *session, pq_error *err)
+{
+    pq_http_options options = pq_http_options_from_environment();
+    return session->http || pq_http_new(&options, &session->http, err);
+}
+
+static bool send_late(void *context, const pq_http_request *request, pq_http_answer *out, pq_error *err)
+{
+    pq_session *session = context;
+    return open_http(session, err) && pq_http_do(session->http, request, out, err);
+}
+
+void pq_session_open_auth(pq_session *session)
+{
+    pq_auth_options options = auth_options_of(session);
+    options.send = send_late;
+    options.send_context = session;
+    session->auth = pq_auth_new(&options);
+}
+
 bool pq_session_connect(pq_session *session, pq_cli *cli)
 {
     PQ_AUTO_ERROR err = {0};
-    pq_http_options http_options = pq_http_options_from_environment();
-    if (!pq_http_new(&http_options, &session->http, &err)) {
+    if (!open_http(session, &err)) {
         pq_cli_fail(cli, &err);
         return false;
     }
-    if (!session->cache)
-        pq_session_open_cache(session, NULL);
-    pq_auth_options auth_options = {.config = &session->config,
-                                    .secrets = session->secrets,
-                                    .http = session->http,
-                                    .cache = session->cache,
-                                    .failures_too = session->failures_too,
-                                    .hub_host = session->hub_host,
-                                    .hub_secret = session->hub_secret};
-    session->auth = pq_auth_new(&auth_options);
+    pq_auth_options options = auth_options_of(session);
+    session->auth = pq_auth_new(&options);
     const char *certs = getenv("PRATIQUE_CERTS_DIR");
     pq_registry_options registry_options = {
         .http = session->http,

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from lab.entra import DOMAIN, OTHER_TENANT, TENANT
 from lab.oidc import GITHUB_ISSUER, SUBJECTS
 
+from .clients import get, path_of, runtime
 from .factory import Factory
 from .hostile import HostileServer
 
@@ -30,7 +31,7 @@ class Job:
 
     def __init__(self, session, lab, **settings):
         self.session, self.lab, self.env = session, lab, dict(CLEAN)
-        hosts = settings.pop("hosts", [ACR])
+        self.hosts = hosts = settings.pop("hosts", [ACR])
         lines = "".join(
             f"- {{type: azure, url: {host}, {', '.join(f'{k}: {v}' for k, v in settings.items())}}}\n" for host in hosts)
         name = f"az{session.place().root.name}"
@@ -63,16 +64,26 @@ class Job:
         return lines[0].removeprefix("pratique: ")
 
     def pulls(self, **env):
-        """`check` with a layer, and a build by buildah with what pratique hands out."""
+        """`check` down to a layer, and skopeo with what the helper hands out; each asks the cloud for itself."""
+        place = self.factory.place
         shown = self.check(**env)
         assert "ok          " in shown.out, shown.text()
-        place = self.factory.place
-        place.program("rm", "-rf", self.factory.tuf)
+        path = {"PATH": path_of(place)}
+        self.factory.run("login", cwd=self.factory.work, env={**self.env, **env, **path})
+        for entry in runtime(place).iterdir():
+            entry.unlink()
+        for number, host in enumerate(self.hosts):
+            place.program("skopeo", "copy", "-q", "--override-arch", "amd64", "--override-os", "linux",
+                          f"docker://{host}/web/nginx:1.25", f"dir:{place.work}/pulled{number}", env={**self.env, **env, **path})
+            assert (place.work / f"pulled{number}/manifest.json").exists()
+        return shown
+
+    def builds(self, **env):
+        """`target build` of a Dockerfile FROM the image, by buildah with what pratique hands out."""
         self.factory.run("secrets", "update", "tuf_passphrase=-", input="a passphrase of some length")
         self.factory.run("tuf", "init", "tuf", env=CLEAN)
         built = self.factory.run("target", "build", "containers", "--tuf", "tuf", env={**self.env, **env})
-        assert any("bud" in call for call in place.calls("buildah")), built.text()
-        return shown
+        assert any("bud" in call for call in self.factory.place.calls("buildah")), built.text()
 
 
 def entra_requests(lab, host=ENTRA):
@@ -108,12 +119,30 @@ def certified(job, lab, **how):
 
 
 def test_a_client_secret_through_entra_id(principal, lab):
-    shown = principal.pulls()
+    shown = principal.check()
     assert f"ok          {ACR}  azure, secret azprincipal, tenant {TENANT}, pull only\n" in shown.out
-    # One token of Entra ID and one exchange a run: the second run is the build.
-    assert entra_requests(lab) == [(f"/{TENANT}/oauth2/v2.0/token", 200)] * 2
+    # One token of Entra ID, one exchange; then tokens of just what is done.
+    assert entra_requests(lab) == [(f"/{TENANT}/oauth2/v2.0/token", 200)]
     asked = [(r["method"], r["path"], r["status"]) for r in lab.requests(ACR) if r["path"].startswith("/oauth2/")]
     assert asked[:2] == [("POST", "/oauth2/exchange", 200), ("POST", "/oauth2/token", 200)]
+    # The second run finds the refresh token in the cache, and still knows what it is.
+    lab.clear_log()
+    principal.check()
+    asked = [(r["method"], r["path"], r["status"]) for r in lab.requests(ACR) if r["path"].startswith("/oauth2/")]
+    assert entra_requests(lab) == [] and set(asked) == {("POST", "/oauth2/token", 200)}
+    assert all(r["scheme"] != "Basic" for r in lab.requests(ACR))
+    principal.pulls()
+    principal.builds()
+
+
+def test_docker_gets_the_refresh_token_as_a_password(principal, lab):
+    principal.factory.run("login", cwd=principal.factory.work, env={"PATH": path_of(principal.factory.place)})
+    user, secret = get(principal.factory.place, ACR)
+    claims = jwt.decode(secret, options={"verify_signature": False})
+    assert user == "00000000-0000-0000-0000-000000000000" and claims["grant_type"] == "refresh_token"
+    # Three hours here; the cache believes the token.
+    entry, = (p for p in runtime(principal.factory.place).iterdir() if p.suffix == ".token")
+    assert f"\nexpires 10\n{claims['exp']}\n" in entry.read_text()
 
 
 def test_a_tenant_may_be_a_domain(job, lab):
@@ -127,6 +156,7 @@ def test_a_certificate(job, lab):
 
 def test_the_ci_s_own_token_from_github(oidc, lab):
     shown = oidc.pulls()
+    oidc.builds()
     assert f"azure, GitHub's token service, tenant {TENANT}, pull only\n" in shown.out
     asked = [r["path"] for r in lab.requests(lab.hosts["github"])]
     assert asked and all("audience=api%3A%2F%2FAzureADTokenExchange" in path for path in asked)

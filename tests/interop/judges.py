@@ -99,16 +99,31 @@ def compose_go() -> Judge:
     return go_program("compose-go", "compose-load", "github.com/compose-spec/compose-go/v2")
 
 
-def go_program(name: str, program: str, module: str) -> Judge:
-    """One of tests/interop/go, with its modules from the Go module proxy."""
-    go = on_path(name, "go", "golang-go, at least 1.25")
-    ours = {
+def compose_go_images() -> Judge:
+    return go_program("compose-go", "compose-images", "github.com/compose-spec/compose-go/v2")
+
+
+def buildkit() -> Judge:
+    return go_program("BuildKit", "dockerfile-images", "github.com/moby/buildkit")
+
+
+def go(judge: str) -> tuple[str, dict[str, str]]:
+    """The go command, and what its environment needs for the modules to land in our cache."""
+    return on_path(judge, "go", "golang-go, at least 1.25"), {
         "GOPATH": str(CACHE / "go"), "GOCACHE": str(CACHE / "go-cache"), "GOENV": "off", "GOTOOLCHAIN": "local",
         "GOFLAGS": "-modcacherw -mod=readonly -trimpath", "CGO_ENABLED": "0",
     }
+
+
+def go_program(name: str, program: str, module: str) -> Judge:
+    """One of tests/interop/go, with its modules from the Go module proxy. Some have a go.mod of their own: they take a
+    newer go than the others."""
+    command, environment = go(name)
+    source = HERE / "go" / program
+    folder = source if (source / "go.mod").exists() else HERE / "go"
     binary = CACHE / "bin" / program
-    fetch(name, go, "build", "-p", "2", "-o", binary, f"./{program}", cwd=HERE / "go", env=ours)
-    found = re.search(rf"{re.escape(module)} v(\S+)", (HERE / "go" / "go.mod").read_text())
+    fetch(name, command, "build", "-p", "2", "-o", binary, source, cwd=folder, env=environment)
+    found = re.search(rf"{re.escape(module)} v(\S+)", (folder / "go.mod").read_text())
     return Judge(name, found[1] if found else "?", (str(binary),))
 
 

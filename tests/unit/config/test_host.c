@@ -173,6 +173,48 @@ static void ecr_hosts_are_anchored_at_both_ends(void **state)
     assert_string_equal(pq_ecr_suffix("xx-new-1", false), "amazonaws.com");
 }
 
+static void azure_hosts_are_anchored_at_both_ends(void **state)
+{
+    (void)state;
+    const struct {
+        const char *host;
+        pq_azure_cloud cloud;
+    } good[] = {
+        {"acme.azurecr.io", PQ_AZURE_PUBLIC},
+        {"acme-dxf7h2bqa4c9gjkm.azurecr.io", PQ_AZURE_PUBLIC},
+        {"acme.westeurope.geo.azurecr.io", PQ_AZURE_PUBLIC},
+        {"acme.azurecr.us", PQ_AZURE_US_GOVERNMENT},
+        {"acme.azurecr.cn", PQ_AZURE_CHINA},
+    };
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        pq_azure_cloud cloud;
+        if (!pq_acr_host_parse(good[i].host, &cloud) || cloud != good[i].cloud)
+            fail_msg("%s", good[i].host);
+    }
+    static const char *const bad[] = {
+        "azurecr.io",
+        ".azurecr.io",
+        "-acme.azurecr.io",
+        "acme-.azurecr.io",
+        "acme..azurecr.io",
+        "a_b.azurecr.io",
+        "acme.azurecr.io.evil.example",
+        "acmeazurecr.io",
+        "acme.azurecr.iox",
+        "acme.azurecr.io:443",
+        "acme.azurecr.de",
+        "acme.westeurope.data.azurecr.io",
+        "evil.example/.azurecr.io",
+        "evil.example@acme.azurecr.io",
+        "",
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        pq_azure_cloud cloud;
+        if (pq_acr_host_parse(bad[i], &cloud))
+            fail_msg("%s", bad[i]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -181,6 +223,7 @@ int main(void)
         cmocka_unit_test(hosts_of_google),
         cmocka_unit_test(the_right_form_is_shown),
         cmocka_unit_test(ecr_hosts_are_anchored_at_both_ends),
+        cmocka_unit_test(azure_hosts_are_anchored_at_both_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
