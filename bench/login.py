@@ -1,7 +1,6 @@
 """Logging in to one ECR and one generic registry, from configuration to credential: `pratique check` on an empty folder
 against what people do today (AWS CLI and `skopeo login`, from a Python script), and against curl making the same requests."""
 
-import shutil
 from pathlib import Path
 
 from pairs import Command, Contestant, table
@@ -37,9 +36,7 @@ def run(world: World, rounds: int) -> list[str]:
     place.write({"factory-config.yml": _CONFIGURATION.format(**hosts)})
 
     def ours(_: int) -> Command:
-        # No credential of an earlier run.
-        for left in world.runtime.iterdir():
-            shutil.rmtree(left) if left.is_dir() else left.unlink()
+        world.forget()
         return Command([world.pratique, "--secrets", str(secrets), "check", str(empty)], place.env, place.work)
 
     def today(number: int) -> Command:

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""Runs the benches in a lab of their own and writes bench/RESULTS.md.
+"""Runs the benches in a lab of their own and writes bench/RESULTS.md; of that page, what was not measured anew stays.
 
-    bench/run.py [--rounds N] [--print] [NAME...]     NAME: login build images; --print writes no file
+    bench/run.py [--rounds N] [--print] [NAME...]     NAME: login check build images; --print writes no file
 """
 
 import argparse
@@ -12,13 +12,14 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from pairs import BenchFailed
-from world import world
+from world import World, world
 
-BENCHES = ("login", "build", "images")
+BENCHES = ("login", "check", "build", "images")
 RESULTS = Path(__file__).with_name("RESULTS.md")
 
 
@@ -36,13 +37,41 @@ def machine() -> str:
     )
 
 
+def head() -> str:
+    return "\n".join([
+        "# Measured", "", "`make bench` writes this page. Contestants run in turn; medians of all rounds.", "", machine(), "",
+    ])
+
+
+def sections(page: str) -> dict[str, str]:
+    """By title."""
+    found = re.split(r"^## (.*)\n", page, flags=re.MULTILINE)
+    return dict(zip(found[1::2], found[2::2], strict=True))
+
+
+def section(bench: ModuleType, rounds: int, where: World) -> str:
+    lines = bench.run(where, rounds)
+    about = " ".join((bench.__doc__ or "").split())
+    return "\n".join(["", about, "", f"{rounds} rounds. {lines[0]}", *lines[1:], ""])
+
+
+def write(measured: dict[str, str]) -> None:
+    old = RESULTS.read_text(encoding="utf-8") if RESULTS.exists() else ""
+    page = head()
+    # Figures of two machines do not belong on one page.
+    known = (sections(old) if old.startswith(page) else {}) | measured
+    titles = [importlib.import_module(name).TITLE for name in BENCHES]
+    page += "".join(f"\n## {title}\n{known[title]}" for title in titles if title in known)
+    RESULTS.write_text(page, encoding="utf-8")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, help="runs of each contestant")
     parser.add_argument("--print", action="store_true", help="to standard output only")
     parser.add_argument("names", nargs="*", choices=[*BENCHES, []], metavar="NAME")
     arguments = parser.parse_args()
-    parts = ["# Measured", "", "`make bench` writes this page. Contestants run in turn; medians of all rounds.", "", machine()]
+    measured: dict[str, str] = {}
     status = 0
     for name in arguments.names or BENCHES:
         bench = importlib.import_module(name)
@@ -50,18 +79,13 @@ def main() -> int:
         print(f"{bench.TITLE}: {rounds} rounds", file=sys.stderr, flush=True)
         with world() as where:
             try:
-                lines = bench.run(where, rounds)
+                measured[bench.TITLE] = section(bench, rounds, where)
             except (BenchFailed, AssertionError) as reason:
                 print(f"bench {name}: {reason}", file=sys.stderr)
                 status = 1
-                continue
-        parts += ["", f"## {bench.TITLE}", "", " ".join((bench.__doc__ or "").split()), "", f"{rounds} rounds. {lines[0]}"]
-        parts += lines[1:]
-    text = "\n".join(parts) + "\n"
-    print(text)
-    # A page with half of the figures would look like the whole.
-    if status == 0 and not arguments.print and not arguments.names:
-        RESULTS.write_text(text, encoding="utf-8")
+    print(head() + "".join(f"\n## {title}\n{text}" for title, text in measured.items()))
+    if status == 0 and not arguments.print:
+        write(measured)
     return status
 
 

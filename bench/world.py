@@ -1,5 +1,6 @@
 """Where the benches run: a lab, and a place with nothing of the caller's, as in the end-to-end tests."""
 
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -28,6 +29,11 @@ class World:
     @property
     def pratique(self) -> str:
         return str(PROGRAMS / "pratique")
+
+    def forget(self) -> None:
+        """No credential of an earlier run."""
+        for left in self.runtime.iterdir():
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
 
 
 @contextmanager

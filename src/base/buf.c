@@ -29,7 +29,8 @@ char *pq_buf_reserve(pq_buf *buffer, size_t extra)
         if (size < 64)
             size = 64;
         /* Not realloc: it may leave a copy of sensitive bytes behind. */
-        char *moved = pq_alloc(size, 1);
+        char *moved = pq_alloc_raw(size);
+        moved[0] = '\0';
         if (buffer->data) {
             memcpy(moved, buffer->data, buffer->length + 1);
             if (buffer->sensitive)
@@ -60,7 +61,11 @@ void pq_buf_add(pq_buf *buffer, const void *bytes, size_t length)
 
 void pq_buf_addc(pq_buf *buffer, char byte)
 {
-    pq_buf_add(buffer, &byte, 1);
+    char *place = pq_buf_reserve(buffer, 1);
+    if (!place)
+        return;
+    *place = byte;
+    pq_buf_commit(buffer, 1);
 }
 
 void pq_buf_adds(pq_buf *buffer, const char *text)
@@ -105,6 +110,12 @@ static bool turns_text(const char *three)
 void pq_buf_add_printable(pq_buf *buffer, const char *text, size_t length)
 {
     for (size_t i = 0; i < length;) {
+        size_t plain = pq_ascii_run(text + i, length - i);
+        if (plain)
+            pq_buf_add(buffer, text + i, plain);
+        i += plain;
+        if (i == length)
+            break;
         size_t width = pq_utf8_width(text + i, length - i);
         unsigned char byte = (unsigned char)text[i];
         /* C1 controls (U+0080 to U+009F) move a terminal's cursor as well as C0 ones do. */

@@ -238,7 +238,7 @@ char *pq_path_join(const char *folder, const char *name)
 {
     if (*name == '/' || *folder == '\0')
         return pq_strdup(name);
-    return pq_asprintf("%s%s%s", folder, pq_ends_with(folder, "/") ? "" : "/", name);
+    return pq_joined(folder, pq_ends_with(folder, "/") ? "" : "/", name);
 }
 
 char *pq_path_dirname(const char *path)

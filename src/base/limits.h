@@ -2,7 +2,9 @@
  * sees what the program can be made to allocate. */
 #pragma once
 
-#define PQ_MAX_CONFIG (1u << 20)         /* factory-config.yml */
+#define PQ_MAX_CONFIG (1u << 20)         /* factory-config.yml, registries.conf */
+#define PQ_MAX_TOML_NODES 10000u         /* values of registries.conf */
+#define PQ_MAX_TOML_DEPTH 32u            /* arrays, inline tables and parts of keys within one another */
 #define PQ_MAX_SECRET (1u << 20)         /* one secret; larger than any credentials file seen */
 #define PQ_MAX_TREE_FILE (1u << 20)      /* a Dockerfile, Compose file or .env of a scanned tree */
 #define PQ_MAX_YAML_NODES 100000u        /* nodes visited while walking one YAML document, aliases included */

@@ -41,6 +41,14 @@ void *pq_alloc(size_t count, size_t size)
     return memory;
 }
 
+void *pq_alloc_raw(size_t size)
+{
+    void *memory = malloc(size ? size : 1);
+    if (!memory)
+        out_of_memory();
+    return memory;
+}
+
 void *pq_grow(void *array, size_t *capacity, size_t need, size_t size)
 {
     if (need <= *capacity)
@@ -62,15 +70,28 @@ char *pq_strndup(const char *text, size_t length)
 {
     if (length == SIZE_MAX)
         out_of_memory();
-    char *copy = pq_alloc(length + 1, 1);
+    char *copy = pq_alloc_raw(length + 1);
     if (length)
         memcpy(copy, text, length);
+    copy[length] = '\0';
     return copy;
 }
 
 char *pq_strdup(const char *text)
 {
     return text ? pq_strndup(text, strlen(text)) : NULL;
+}
+
+char *pq_join(const char *const *texts)
+{
+    size_t length = 0;
+    for (size_t i = 0; texts[i]; i++)
+        length += strlen(texts[i]);
+    char *joined = pq_alloc_raw(length + 1), *at = joined;
+    for (size_t i = 0; texts[i]; i++)
+        at = stpcpy(at, texts[i]);
+    *at = '\0';
+    return joined;
 }
 
 char *pq_vasprintf(const char *format, va_list arguments)

@@ -40,11 +40,17 @@ void pq_close_cleanup(const int *fd);
 /* `count * size` zeroed bytes; aborts on overflow or when out of memory. Never NULL, also for zero. */
 void *pq_alloc(size_t count, size_t size) PQ_MUST_USE;
 
+/* `size` bytes with anything in them, which is cheaper; aborts when out of memory. Never NULL, also for zero. */
+void *pq_alloc_raw(size_t size) PQ_MUST_USE;
+
 /* Makes room for at least `need` elements of `size` bytes in `array`, whose capacity in elements is `*capacity`; grows
  * by half. New memory is zeroed. Returns the array at its new place. */
 void *pq_grow(void *array, size_t *capacity, size_t need, size_t size) PQ_MUST_USE;
 
 char *pq_strdup(const char *text) PQ_MUST_USE; /* NULL in, NULL out */
 char *pq_strndup(const char *text, size_t length) PQ_MUST_USE;
+/* The texts one behind the other: for what is done a thousand times, where pq_asprintf() would cost. */
+#define pq_joined(...) pq_join((const char *const[]){__VA_ARGS__, NULL})
+char *pq_join(const char *const *texts) PQ_MUST_USE; /* NULL after the last */
 char *pq_asprintf(const char *format, ...) PQ_MUST_USE PQ_PRINTF(1, 2);
 char *pq_vasprintf(const char *format, va_list arguments) PQ_MUST_USE PQ_PRINTF(1, 0);

@@ -18,11 +18,6 @@ bool pq_ends_with(const char *text, const char *suffix)
     return length >= tail && memcmp(text + length - tail, suffix, tail) == 0;
 }
 
-char pq_ascii_lower(char byte)
-{
-    return byte >= 'A' && byte <= 'Z' ? (char)(byte - 'A' + 'a') : byte;
-}
-
 void pq_ascii_lower_in_place(char *text)
 {
     for (; *text; text++)
@@ -38,24 +33,19 @@ bool pq_ascii_equal_nocase(const char *a, const char *b)
     return *a == *b;
 }
 
-bool pq_ascii_alpha(char byte)
+size_t pq_ascii_run(const char *text, size_t length)
 {
-    return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z');
-}
-
-bool pq_ascii_digit(char byte)
-{
-    return byte >= '0' && byte <= '9';
-}
-
-bool pq_ascii_alnum(char byte)
-{
-    return pq_ascii_alpha(byte) || pq_ascii_digit(byte);
-}
-
-bool pq_ascii_space(char byte)
-{
-    return byte == ' ' || (byte >= '\t' && byte <= '\r');
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    size_t at = 0;
+    for (uint64_t eight; length - at >= sizeof eight; at += sizeof eight) {
+        memcpy(&eight, text + at, sizeof eight);
+        /* The highest bit of a byte tells: it was set, or adding 1 sets it (0x7f), or taking 0x20 away does. */
+        if ((eight | (eight + ones) | (eight - 0x20 * ones)) & (0x80 * ones))
+            break;
+    }
+    while (at < length && text[at] >= 0x20 && text[at] < 0x7f)
+        at++;
+    return at;
 }
 
 size_t pq_utf8_width(const char *text, size_t length)
@@ -80,7 +70,7 @@ size_t pq_utf8_width(const char *text, size_t length)
 
 bool pq_utf8_valid(const char *text, size_t length)
 {
-    for (size_t i = 0; i < length;) {
+    for (size_t i = pq_ascii_run(text, length); i < length; i += pq_ascii_run(text + i, length - i)) {
         size_t width = pq_utf8_width(text + i, length - i);
         if (width == 0)
             return false;

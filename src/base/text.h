@@ -8,14 +8,38 @@
 bool pq_streq(const char *a, const char *b); /* NULL equals only NULL */
 bool pq_starts_with(const char *text, const char *prefix);
 bool pq_ends_with(const char *text, const char *suffix);
-/* Lower case for A to Z only, whatever the locale. */
-char pq_ascii_lower(char byte);
+
+/* Characters by ASCII only, whatever the locale: here, for they are asked for each byte of an input. */
+static inline char pq_ascii_lower(char byte)
+{
+    return byte >= 'A' && byte <= 'Z' ? (char)(byte - 'A' + 'a') : byte;
+}
+
+static inline bool pq_ascii_alpha(char byte)
+{
+    return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z');
+}
+
+static inline bool pq_ascii_digit(char byte)
+{
+    return byte >= '0' && byte <= '9';
+}
+
+static inline bool pq_ascii_alnum(char byte)
+{
+    return pq_ascii_alpha(byte) || pq_ascii_digit(byte);
+}
+
+/* Space, tab, CR, LF, VT, FF. */
+static inline bool pq_ascii_space(char byte)
+{
+    return byte == ' ' || (byte >= '\t' && byte <= '\r');
+}
+
 void pq_ascii_lower_in_place(char *text);
 bool pq_ascii_equal_nocase(const char *a, const char *b);
-bool pq_ascii_alnum(char byte);
-bool pq_ascii_alpha(char byte);
-bool pq_ascii_digit(char byte);
-bool pq_ascii_space(char byte); /* space, tab, CR, LF, VT, FF */
+/* How many bytes from `text` on are ASCII that can be seen, or spaces. */
+size_t pq_ascii_run(const char *text, size_t length);
 /* Length in bytes of the valid UTF-8 sequence that starts at `text`, 0 when there is none within `length`. */
 size_t pq_utf8_width(const char *text, size_t length);
 bool pq_utf8_valid(const char *text, size_t length);

@@ -116,7 +116,7 @@ static void print_registry(check *c, json_t *list, const pq_checked_registry *re
 {
     pq_cli *cli = c->cli;
     const char *access = pq_session_access(&c->session, registry->host);
-    c->logins += !registry->ok;
+    c->logins += !registry->ok && registry->needed;
     print_status(cli, registry->ok ? "ok" : "failed", registry->ok);
     pq_print(cli, "%s  %s, ", registry->host, access);
     pq_print_text(cli, registry->identity ? registry->identity : "-");
@@ -148,6 +148,7 @@ static void print_image(check *c, json_t *list, const pq_image_use *use)
     pq_cli *cli = c->cli;
     const pq_checked_image *image = pq_preflight_find(&c->preflight, &use->reference);
     const char *status = pq_image_status_name(image->status);
+    const char *mirror = image->status == PQ_IMAGE_OK ? pq_checked_image_mirror(image) : NULL;
     if (image->error.code != PQ_OK) {
         c->denied += image->status == PQ_IMAGE_DENIED;
         c->missing += image->status == PQ_IMAGE_NOT_FOUND;
@@ -161,6 +162,8 @@ static void print_image(check *c, json_t *list, const pq_image_use *use)
     if (image->digest)
         pq_print(cli, "  %.19s", image->digest);
     print_size(cli, image->size);
+    if (mirror)
+        pq_print(cli, "  from %s", mirror);
     pq_print(cli, "\n");
     json_t *one = json_object(), *platforms = json_array();
     for (size_t i = 0; i < image->platforms.count; i++)
@@ -173,6 +176,7 @@ static void print_image(check *c, json_t *list, const pq_image_use *use)
     pq_json_set(one, "platforms", platforms);
     pq_json_set(one, "size", image->size ? json_integer((json_int_t)image->size) : json_null());
     pq_json_set(one, "error", pq_json_text(image->error.message));
+    pq_json_set(one, "mirror", pq_json_text(mirror));
     pq_json_append(list, one);
     if (image->error.code != PQ_OK) {
         PQ_AUTO_FREE char *where = pq_asprintf("%s:%u", use->file, use->line);
@@ -199,6 +203,7 @@ static void print_unresolved(check *c, json_t *list, const pq_unresolved *unreso
     pq_json_set(one, "platforms", json_array());
     pq_json_set(one, "size", json_null());
     pq_json_set(one, "error", pq_json_text(unresolved->reason));
+    pq_json_set(one, "mirror", json_null());
     pq_json_append(list, one);
     PQ_AUTO_FREE char *where = pq_asprintf("%s:%u", unresolved->file, unresolved->line);
     (void)pq_errors_add(&cli->errors, PQ_EFAILED, where, "give it a value there, or a default",
@@ -210,9 +215,12 @@ static void report(check *c)
     pq_cli *cli = c->cli;
     json_t *registries = json_array(), *images = json_array();
     for (size_t i = 0; c->ran && i < c->preflight.registry_count; i++) {
-        const pq_error *err = &c->preflight.registries[i].error;
-        print_registry(c, registries, &c->preflight.registries[i]);
-        if (err->code != PQ_OK)
+        const pq_checked_registry *registry = &c->preflight.registries[i];
+        const pq_error *err = &registry->error;
+        if (!registry->asked)
+            continue;
+        print_registry(c, registries, registry);
+        if (err->code != PQ_OK && registry->needed)
             (void)pq_errors_add(&cli->errors, err->code, err->where, err->hint, "%s", err->message);
     }
     for (size_t i = 0; c->ran && i < c->scan.use_count; i++)
@@ -269,6 +277,8 @@ static void run_check(check *c, const pq_arguments *arguments)
     bool good = pq_scan_arguments_read(cli, arguments, &how);
     if (!pq_session_read_config(&c->session, cli, &scanned, false) || !good)
         return;
+    bool read = pq_session_read_mirrors(&c->session, cli, &scanned);
+    c->preflight.mirrors = &c->session.mirrors;
     read_platforms(c);
     pq_scan_arguments_define(&how, &c->session.config);
     scan_folder(c, folder, &how);
@@ -276,7 +286,7 @@ static void run_check(check *c, const pq_arguments *arguments)
         pq_errors_append(&cli->errors, &c->scan.errors);
         return;
     }
-    if (!pq_session_open_secrets(&c->session, cli) || !pq_session_connect(&c->session, cli))
+    if (!read || !pq_session_open_secrets(&c->session, cli) || !pq_session_connect(&c->session, cli))
         return;
     read_layout(c, folder);
     for (size_t i = 0; i < c->session.config.registry_count; i++)
@@ -315,10 +325,13 @@ const pq_command pq_cmd_check = {
     .summary = "log in to each registry and resolve each image",
     .description =
         "Logs in to each registry of the configuration, resolves every image that DIR (default: here) refers to, and "
-        "tries one blob of each, since a right to manifests is not yet one to layers. An identity that can do more "
-        "than "
-        "pull is warned of; finding that out changes nothing in a registry. "
-        "Images that DIR builds itself are `built-here`.",
+        "tries one blob of each, since a right to manifests is not yet one to layers. Each image must be made for "
+        "every platform of `containers.platforms`, or else for this machine's. At Docker Hub only the existence is "
+        "asked for, since reading a manifest counts as a pull. An identity that can do more than pull is warned of; "
+        "finding that out changes nothing in a registry. Images that DIR builds itself are `built-here`. Mirrors, "
+        "other "
+        "locations and blocked registries are those of this machine's registries.conf, as podman reads it; an image "
+        "that came from a mirror says so. On a terminal the progress is shown; the last line says what is to do.",
     .examples = "$ pratique check containers/\n"
                 "$ pratique check containers/ --json",
     .options = check_options,

@@ -15,7 +15,7 @@ typedef struct report {
     pq_buf unresolved;
 } report;
 
-/* What was found in some files, as it is printed. */
+/* What was found in some files, as it is printed; in JSON with a comma before each. */
 typedef struct printed {
     pq_buf uses, unresolved;
 } printed;
@@ -23,7 +23,7 @@ typedef struct printed {
 static void add_use(const report *to, const pq_image_use *use, pq_buf *out)
 {
     if (to->cli->json) {
-        pq_buf_adds(out, out->length ? "," : "");
+        pq_buf_addc(out, ',');
         pq_json_add_use(to->session, use, out);
         return;
     }
@@ -36,7 +36,7 @@ static void add_use(const report *to, const pq_image_use *use, pq_buf *out)
 static void add_unresolved(const report *to, const pq_unresolved *unresolved, pq_buf *out)
 {
     if (to->cli->json) {
-        pq_buf_adds(out, out->length ? "," : "");
+        pq_buf_addc(out, ',');
         pq_json_add_unresolved(unresolved, out);
         return;
     }
@@ -66,15 +66,14 @@ static void take(void *context, pq_scan *found, void *prepared)
     (void)found;
     report *to = context;
     printed *more = prepared;
-    const char *comma = to->cli->json ? "," : "";
     if (more->uses.length) {
-        pq_cli_write(to->cli, to->any ? comma : "", strlen(to->any ? comma : ""));
-        pq_cli_write(to->cli, more->uses.data, more->uses.length);
+        size_t comma = to->cli->json && !to->any ? 1 : 0; /* not before the first of all */
+        pq_cli_write(to->cli, more->uses.data + comma, more->uses.length - comma);
         to->any = true;
     }
     if (more->unresolved.length) {
-        pq_buf_adds(&to->unresolved, to->unresolved.length ? comma : "");
-        pq_buf_add(&to->unresolved, more->unresolved.data, more->unresolved.length);
+        size_t comma = to->cli->json && !to->unresolved.length ? 1 : 0;
+        pq_buf_add(&to->unresolved, more->unresolved.data + comma, more->unresolved.length - comma);
     }
     pq_buf_clear(&more->uses);
     pq_buf_clear(&more->unresolved);

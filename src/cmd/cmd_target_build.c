@@ -239,7 +239,8 @@ static bool prepare(run *r)
         return false;
     if (!r->session.config_path)
         pq_note("no factory-config.yml was found from here up to the git root; --config names one");
-    bool good = find_hub(r);
+    bool good = pq_session_read_mirrors(&r->session, cli, &scanned);
+    good = find_hub(r) && good;
     good = find_machines(r) && good;
     good = read_version(r) && good;
     r->repo = pq_arguments_value(r->arguments, "tuf");
@@ -354,6 +355,7 @@ static void locate_errors(run *r, const pq_plan_use *uses, size_t count)
 
 static bool preflight(run *r)
 {
+    r->preflight.mirrors = &r->session.mirrors;
     for (size_t i = 0; i < r->plan.image_count; i++)
         add_uses(r, r->plan.images[i].uses, r->plan.images[i].use_count);
     for (size_t i = 0; i < r->plan.app_count; i++)
@@ -368,7 +370,7 @@ static bool preflight(run *r)
         return true;
     for (size_t i = 0; i < r->preflight.registry_count; i++) {
         const pq_error *err = &r->preflight.registries[i].error;
-        if (err->code != PQ_OK)
+        if (err->code != PQ_OK && r->preflight.registries[i].needed)
             (void)pq_errors_add(&r->cli->errors, err->code, err->where, err->hint, "%s", err->message);
     }
     for (size_t i = 0; i < r->plan.image_count; i++)
@@ -494,7 +496,7 @@ static bool produce(run *r)
 static bool lock_release(run *r)
 {
     PQ_AUTO_ERROR err = {0};
-    PQ_AUTO_PREFLIGHT pinned = {0};
+    PQ_AUTO_PREFLIGHT pinned = {.mirrors = &r->session.mirrors};
     for (size_t i = 0; i < r->publication.count; i++)
         for (size_t j = 0; j < r->publication.apps[i].service_count; j++)
             (void)pq_preflight_add_image(&pinned, &r->publication.apps[i].services[j].pinned, false);

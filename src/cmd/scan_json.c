@@ -20,8 +20,14 @@ void pq_json_add_text(const char *text, pq_buf *out)
         pq_buf_adds(out, "null");
         return;
     }
-    PQ_AUTO_BUF shown = PQ_BUF(PQ_MAX_TEXT);
     size_t length = strlen(text);
+    if (pq_ascii_run(text, length) == length && !memchr(text, '"', length) && !memchr(text, '\\', length)) {
+        pq_buf_addc(out, '"'); /* as nearly all are */
+        pq_buf_add(out, text, length);
+        pq_buf_addc(out, '"');
+        return;
+    }
+    PQ_AUTO_BUF shown = PQ_BUF(PQ_MAX_TEXT);
     if (!pq_utf8_valid(text, length)) { /* as a file name may be: as it would be on a terminal */
         pq_buf_add_printable(&shown, text, length);
         text = pq_buf_text(&shown);

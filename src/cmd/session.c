@@ -16,6 +16,7 @@ void pq_session_clear(pq_session *session)
     pq_http_free(session->http);
     pq_secrets_close(session->secrets);
     pq_config_clear(&session->config);
+    pq_mirrors_clear(&session->mirrors);
     free(session->config_path);
     free(session->config_skipped);
     *session = (pq_session){0};
@@ -58,6 +59,17 @@ bool pq_session_read_config(pq_session *session, pq_cli *cli, const pq_strings *
     if (!pq_streq(cli->config_option, shown))
         pq_note("using %s", shown);
     return pq_config_load(session->config_path, shown, &session->config, &cli->errors);
+}
+
+bool pq_session_read_mirrors(pq_session *session, pq_cli *cli, const pq_strings *scanned)
+{
+    pq_mirrors_search search = {
+        .named = getenv("CONTAINERS_REGISTRIES_CONF"),
+        .config_home = getenv("XDG_CONFIG_HOME"),
+        .home = getenv("HOME"),
+        .scanned = scanned,
+    };
+    return pq_mirrors_load(&search, &session->mirrors, &cli->errors);
 }
 
 bool pq_session_open_secrets(pq_session *session, pq_cli *cli)

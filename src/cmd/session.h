@@ -5,6 +5,7 @@
 #include "auth/auth.h"
 #include "cmd/cli.h"
 #include "config/config.h"
+#include "config/mirrors.h"
 #include "registry/registry.h"
 #include "secrets/source.h"
 
@@ -12,6 +13,7 @@ typedef struct pq_session {
     pq_config config;
     char *config_path; /* NULL: there is none, and `config` is empty */
     char *config_skipped;
+    pq_mirrors mirrors; /* of this machine */
     pq_secrets *secrets;
     pq_http *http;
     pq_cache *cache; /* NULL where there is no folder in memory */
@@ -28,6 +30,8 @@ void pq_session_clear(pq_session *session);
 /* Finds and reads the configuration; `scanned` (or NULL) are folders in which none is taken. Without one, and if it is
  * not `required`, an empty one. Problems go to the run's errors. */
 bool pq_session_read_config(pq_session *session, pq_cli *cli, const pq_strings *scanned, bool required);
+/* Reads this machine's registries.conf, though none below `scanned` (or NULL). */
+bool pq_session_read_mirrors(pq_session *session, pq_cli *cli, const pq_strings *scanned);
 bool pq_session_open_secrets(pq_session *session, pq_cli *cli);
 /* Opens the cache of tokens; `folder` names it, else it is looked for. Without one all works, and says so once. */
 void pq_session_open_cache(pq_session *session, const char *folder);

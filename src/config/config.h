@@ -25,6 +25,10 @@ bool pq_config_find(const pq_config_search *search, char **out, char **skipped, 
 /* The error of a command that cannot do without a configuration. `skipped` as given by pq_config_find, or NULL. */
 bool pq_config_missing(const char *skipped, pq_error *err);
 
+/* Whether a path, or what it leads to, lies inside one of these folders, or beside one of these files. Also true where
+ * that cannot be found out. `scanned` may be NULL. */
+bool pq_config_is_scanned(const char *path, const pq_strings *scanned);
+
 /* --- what it says ------------------------------------------------------------------------------------------------- */
 
 /* A value and its line, which is 0 when it was not given. */

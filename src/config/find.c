@@ -31,15 +31,30 @@ static bool is_inside(const char *path, const char *folder)
 }
 
 /* The real folders that are scanned; for a single file, the folder that it lies in. */
-static bool scanned_folders(const pq_config_search *search, pq_strings *out, pq_error *err)
+static bool scanned_folders(const pq_strings *scanned, pq_strings *out, pq_error *err)
 {
-    for (size_t i = 0; search->scanned && i < search->scanned->count; i++) {
+    for (size_t i = 0; scanned && i < scanned->count; i++) {
         PQ_AUTO_FREE char *real = NULL;
-        if (!pq_path_absolute(search->scanned->at[i], &real, err))
+        if (!pq_path_absolute(scanned->at[i], &real, err))
             return false;
         pq_strings_take(out, pq_is_dir(real) ? pq_steal(real) : pq_path_dirname(real));
     }
     return true;
+}
+
+bool pq_config_is_scanned(const char *path, const pq_strings *scanned)
+{
+    PQ_AUTO_STRINGS folders = {0};
+    PQ_AUTO_FREE char *real = NULL;
+    PQ_AUTO_ERROR ignored = {0};
+    if (!scanned || !scanned->count)
+        return false;
+    if (!scanned_folders(scanned, &folders, &ignored) || !pq_path_absolute(path, &real, &ignored))
+        return true; /* nobody knows */
+    bool inside = false;
+    for (size_t i = 0; i < folders.count; i++)
+        inside |= is_inside(path, folders.at[i]) || is_inside(real, folders.at[i]);
+    return inside;
 }
 
 /* Why the candidate may not be taken, or NULL. */
@@ -118,7 +133,7 @@ bool pq_config_find(const pq_config_search *search, char **out, char **skipped, 
         return named_file(search->environment, PQ_ECONFIG, "$PRATIQUE_CONFIG", out, err);
     PQ_AUTO_STRINGS scanned = {0};
     PQ_AUTO_FREE char *at = NULL;
-    if (!scanned_folders(search, &scanned, err) || !pq_path_absolute(search->working_folder, &at, err))
+    if (!scanned_folders(search->scanned, &scanned, err) || !pq_path_absolute(search->working_folder, &at, err))
         return false;
     PQ_AUTO_FREE char *root = git_root(at);
     PQ_AUTO_FREE char *passed_over = NULL;

@@ -15,7 +15,7 @@
 
 /* Beyond what one HTTP/2 connection carries (100 streams, libcurl's own default), libcurl 7.88 opens another one and
  * loses a request on the way; and no registry answers more than this at a time any faster. */
-enum { MAX_REDIRECTS = 5, MAX_RUNNING = 80 };
+enum { MAX_REDIRECTS = 5, MAX_RUNNING = 80, LONGEST_PAUSE = 60 };
 
 typedef struct transfer {
     struct transfer *next;
@@ -417,6 +417,16 @@ static bool may_repeat(const transfer *t)
     return t->request.repeatable || pq_streq(t->request.method, "GET") || pq_streq(t->request.method, "HEAD");
 }
 
+double pq_http_retry_after(const pq_http_answer *answer)
+{
+    const char *asked = pq_http_header(answer, "Retry-After");
+    uint64_t seconds;
+    time_t date;
+    if (asked && pq_parse_number(asked, 1u << 30, &seconds))
+        return (double)seconds;
+    return asked && pq_time_parse_http(asked, &date) ? fmax(0, difftime(date, pq_now())) : -1;
+}
+
 static unsigned tries_of(const transfer *t)
 {
     return t->request.tries ? t->request.tries : t->http->options.tries;
@@ -426,17 +436,11 @@ static unsigned tries_of(const transfer *t)
  * that failed together do not come back together. */
 static double pause_before_retry(const transfer *t)
 {
-    enum { LONGEST = 60 };
-    double wait = 0.5 * pow(2, t->tries - 1);
-    const char *asked = pq_http_header(&t->answer, "Retry-After");
-    uint64_t seconds;
-    time_t date;
-    if (asked && pq_parse_number(asked, 1u << 20, &seconds))
-        wait = (double)seconds;
-    else if (asked && pq_time_parse_http(asked, &date))
-        wait = fmax(0, difftime(date, pq_now()));
-    double jitter = (double)((unsigned)(pq_monotonic() * 1e9) % 1000u) / 1000.0;
-    return fmin(wait, LONGEST) + 0.25 * jitter * fmin(wait + 0.1, 2);
+    double wait = pq_http_retry_after(&t->answer);
+    if (wait < 0)
+        wait = 0.5 * pow(2, t->tries - 1);
+    double jitter = (double)((uint64_t)(pq_monotonic() * 1e9) % 1000u) / 1000.0;
+    return wait + 0.25 * jitter * fmin(wait + 0.1, 2);
 }
 
 /* True when the transfer goes on elsewhere. */
@@ -521,7 +525,9 @@ static void on_complete(transfer *t, CURLcode code)
     long status = t->answer.status;
     bool busy = code == CURLE_OK && (status == 429 || status == 502 || status == 503 || status == 504);
     bool lost = t->failure.code == PQ_ETRANSPORT && (got == 0 || !t->request.sink);
-    if ((busy || lost) && may_repeat(t) && t->tries < tries_of(t) && !pq_interrupted()) {
+    /* To come back earlier than asked for would be in vain, and nobody sits through more. */
+    bool patient = pq_http_retry_after(&t->answer) <= LONGEST_PAUSE;
+    if ((busy || lost) && patient && may_repeat(t) && t->tries < tries_of(t) && !pq_interrupted()) {
         double wait = pause_before_retry(t);
         if (wait >= 2)
             pq_note("%s: %s; trying again in %.0f s", t->request.where ? t->request.where : "a request",

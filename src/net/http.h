@@ -4,7 +4,8 @@
  *  - an `authorization` goes only over TLS or to this machine's loopback, and only to the origin that it was given for:
  * a redirect to another scheme, host or port drops it (RFC 9110, section 15.4);
  *  - nothing waits forever: connecting, and any time without progress, are bounded;
- *  - 429, 502, 503, 504 and lost connections are tried again where that is safe, with jitter and Retry-After;
+ *  - 429, 502, 503, 504 and lost connections are tried again where that is safe, with jitter and Retry-After; who asks
+ *    for more than a minute of patience is not tried again;
  *  - answers are bounded by the caller's cap.
  *
  * Trust is a CA file or a hashed directory; the bundle of a whole distribution is parsed only where there is neither
@@ -95,6 +96,8 @@ void pq_http_run_until(pq_http *http, const bool *done);
 
 /* The first header of that name (any case), without blanks around it; NULL when there is none. Borrowed. */
 const char *pq_http_header(const pq_http_answer *answer, const char *name);
+/* The seconds that Retry-After asks to wait, as a number or a date (RFC 9110, section 10.2.3); -1 when it does not. */
+double pq_http_retry_after(const pq_http_answer *answer);
 void pq_http_answer_clear(pq_http_answer *answer);
 
 /* True for `http` and `https` URLs whose host is this machine's loopback. */

@@ -196,7 +196,7 @@ bool pq_reference_parse(const char *text, pq_reference *out, pq_error *err)
     bool official = strcmp(domain, DEFAULT_DOMAIN) == 0 && !strchr(rest, '/');
     if (has_upper(rest, strcspn(rest, ":")))
         return pq_fail(err, PQ_EINPUT, NULL, NULL, "the repository name must be lower case");
-    PQ_AUTO_FREE char *whole = pq_asprintf("%s/%s%s", domain, official ? OFFICIAL_PREFIX : "", rest);
+    PQ_AUTO_FREE char *whole = pq_joined(domain, "/", official ? OFFICIAL_PREFIX : "", rest);
     PQ_AUTO_REFERENCE parsed = {0};
     if (!pq_reference_parse_plain(whole, &parsed, err))
         return false;
@@ -229,12 +229,12 @@ void pq_reference_copy(const pq_reference *from, pq_reference *out)
 
 static char *compose(const char *name, const char *tag, const char *digest)
 {
-    return pq_asprintf("%s%s%s%s%s", name, tag ? ":" : "", tag ? tag : "", digest ? "@" : "", digest ? digest : "");
+    return pq_joined(name, tag ? ":" : "", tag ? tag : "", digest ? "@" : "", digest ? digest : "");
 }
 
 char *pq_reference_name(const pq_reference *reference)
 {
-    return pq_asprintf("%s%s%s", reference->domain, *reference->domain ? "/" : "", reference->path);
+    return pq_joined(reference->domain, *reference->domain ? "/" : "", reference->path);
 }
 
 char *pq_reference_string(const pq_reference *reference)

@@ -23,6 +23,7 @@ typedef struct token {
     pq_secret *header; /* "Bearer …"; NULL while it is being fetched */
     double ends;       /* monotonic */
     bool fetching;
+    bool second; /* it came in the place of one that was refused, and nobody has taken it yet */
 } token;
 
 typedef struct host {
@@ -34,6 +35,7 @@ typedef struct host {
     scheme scheme;
     bool probing; /* one call is finding out the scheme; others wait for it */
     bool refreshed;
+    bool let_in;  /* the token service took the identity */
     bool loading; /* the identity is being asked for, which may take requests of its own */
     bool have_identity;
     double loaded;            /* monotonic: when the identity came */
@@ -155,6 +157,17 @@ static host *host_of(pq_registry *registry, const char *name)
     return h;
 }
 
+bool pq_registry_allow_plain(pq_registry *registry, const char *name)
+{
+    PQ_AUTO_FREE char *base = pq_asprintf("http://%s", name);
+    if (!pq_url_is_loopback(base))
+        return false;
+    host *h = host_of(registry, name);
+    free(h->base);
+    h->base = pq_steal(base);
+    return true;
+}
+
 static bool load_identity(pq_registry *registry, host *h, pq_error *err)
 {
     bool again = h->refreshed;
@@ -250,6 +263,29 @@ static token *token_of(host *h, const char *scope)
     return t;
 }
 
+/* What one call was told is the answer for all that wait for the same: nobody asks for it one after the other. */
+static void fail_those_waiting(pq_registry *registry, const host *h, const char *scope, const pq_error *err)
+{
+    call *failed = NULL;
+    for (call **at = &registry->waiting; *at;) {
+        call *c = *at;
+        if (c->host == h && strcmp(c->scope, scope) == 0) {
+            *at = c->next;
+            c->next = failed;
+            failed = c;
+        } else {
+            at = &c->next;
+        }
+    }
+    while (failed) {
+        call *c = failed;
+        PQ_AUTO_ERROR copy = {0};
+        failed = c->next;
+        (void)pq_fail(&copy, err->code, err->where, err->hint, "%s", err->message);
+        fail_call(c, &copy);
+    }
+}
+
 typedef struct token_fetch {
     pq_registry *registry;
     host *host;
@@ -285,8 +321,9 @@ static void on_token(void *context, pq_http_answer *answer, pq_error *err)
     host *h = fetch->host;
     t->fetching = false;
     pq_token parsed = {0};
-    bool good = err->code == PQ_OK && pq_token_read(answer, h->name, &h->credential, &parsed, err);
+    bool good = err->code == PQ_OK && pq_token_read(answer, h->name, &h->credential, h->let_in, &parsed, err);
     if (good) {
+        h->let_in = true;
         t->header = pq_steal(parsed.header);
         t->ends = pq_monotonic() + parsed.lifetime;
     }
@@ -299,8 +336,8 @@ static void on_token(void *context, pq_http_answer *answer, pq_error *err)
         advance(c);
         wake(registry, h);
     } else {
+        fail_those_waiting(registry, h, t->scope, err);
         fail_call(c, err);
-        /* The others ask for themselves: what failed may be of that scope only. */
         wake(registry, h);
     }
 }
@@ -341,7 +378,9 @@ static void fetch_token(call *c, token *t)
     pq_http_start(c->registry->options.http, &request, on_token, fetch);
 }
 
-static void learn_scheme(host *h, const pq_http_answer *answer)
+/* Learns from the challenges of a 401. True when the token itself is in order, but not for this (RFC 6750, section
+ * 3.1): another one like it would be refused too. */
+static bool learn_scheme(host *h, const pq_http_answer *answer)
 {
     PQ_AUTO_CHALLENGES challenges = {0};
     for (size_t i = 0; i < answer->headers.count; i++) {
@@ -361,6 +400,32 @@ static void learn_scheme(host *h, const pq_http_answer *answer)
     } else if (pq_challenges_find(&challenges, "basic")) {
         h->scheme = SCHEME_BASIC;
     }
+    return bearer && pq_streq(pq_challenge_param_of(bearer, "error"), "insufficient_scope");
+}
+
+/* The token may have ended in the meantime, on a clock that is not ours: once more with a new one, which all that were
+ * refused share. True when there is something to try. */
+static bool renew_token(token *t, const call *c)
+{
+    if (!t->header || !pq_secret_equal(t->header, c->used))
+        return true; /* somebody did already */
+    if (t->second)
+        return false;
+    pq_secret_free(pq_steal(t->header));
+    t->second = true;
+    return true;
+}
+
+/* The same for a password that has ended, once in a run. */
+static bool renew_identity(host *h, const call *c)
+{
+    if (!h->have_identity || !h->basic || !pq_secret_equal(h->basic, c->used))
+        return true; /* somebody did already, or is about to */
+    if (h->refreshed)
+        return false;
+    h->refreshed = true;
+    h->have_identity = false;
+    return true;
 }
 
 /* A 403 of ECR for a token whose twelve hours are over. */
@@ -374,26 +439,21 @@ static bool says_expired(const pq_http_answer *answer)
 static bool answer_challenge(call *c, pq_http_answer *answer)
 {
     host *h = c->host;
+    token *t = c->used && h->scheme == SCHEME_BEARER ? token_of(h, c->scope) : NULL;
+    if (t && t->header && answer->status != 401 && pq_secret_equal(t->header, c->used))
+        t->second = false;
     if (answer->status != 401 && !says_expired(answer))
         return false;
     scheme before = h->scheme;
-    if (answer->status == 401)
-        learn_scheme(h, answer);
+    bool not_for_this = answer->status == 401 && learn_scheme(h, answer);
     if (!c->used && h->scheme != SCHEME_UNKNOWN && h->scheme != SCHEME_NONE)
         return c->refusals++ == 0;
     if (h->scheme == SCHEME_BEARER && c->used) {
-        /* The token may have ended in the meantime, on a clock that is not ours: once more with a new one. */
-        token *t = token_of(h, c->scope);
-        if (t->header && pq_secret_equal(t->header, c->used))
-            pq_secret_free(pq_steal(t->header));
-        return c->refusals++ == 0 || before != h->scheme;
+        if (before != h->scheme)
+            return c->refusals++ < 2;
+        return !not_for_this && c->refusals++ < 2 && renew_token(token_of(h, c->scope), c);
     }
-    if (h->scheme == SCHEME_BASIC && c->used && says_expired(answer) && !h->refreshed) {
-        h->refreshed = true;
-        h->have_identity = false;
-        return true;
-    }
-    return false;
+    return h->scheme == SCHEME_BASIC && c->used && says_expired(answer) && c->refusals++ < 2 && renew_identity(h, c);
 }
 
 static void on_answer(void *context, pq_http_answer *answer, pq_error *err)
@@ -557,6 +617,13 @@ time_t pq_registry_identity_expires(pq_registry *registry, const char *name)
     return host_of(registry, name)->credential.expires;
 }
 
+/* Whether a refusal may as well mean that there is no such thing: registries do not tell strangers what they have. Who
+ * was let in to its manifest knows that a repository is there. */
+static bool may_not_exist(const pq_registry_call *what)
+{
+    return what->repository && !what->push && pq_starts_with(what->path, "manifests/");
+}
+
 bool pq_registry_refused(pq_registry *registry, const pq_registry_call *what, const pq_http_answer *answer,
                          pq_error *err)
 {
@@ -569,24 +636,26 @@ bool pq_registry_refused(pq_registry *registry, const pq_registry_call *what, co
     if (status < 500 && status != 429 && !pq_registry_no_web_page(answer, where, err))
         return false;
     if (status == 401 && !identity)
-        return pq_fail(err, PQ_EDENIED, where, "add it to container_registries in factory-config.yml, with its secret",
+        return pq_fail(err, PQ_EDENIED, where, may_not_exist(what) ? pq_hint_no_login_or_name : pq_hint_no_login,
                        "%s wants a login and the configuration has none for it", what->host);
     if (status == 401 && h->scheme == SCHEME_BASIC)
         return pq_fail(err, PQ_EDENIED, where, "set the secret again with `pratique secrets update`",
                        "the registry refuses the user name or password of %s%s%s", identity, colon, words);
     if (status == 401 || status == 403)
         return pq_fail(err, PQ_EDENIED, where,
-                       what->push ? "give it the right to push there" : "give it the right to pull there",
+                       what->push            ? "give it the right to push there"
+                       : may_not_exist(what) ? pq_hint_no_right_or_name
+                                             : "give it the right to pull there",
                        "access denied for %s%s%s", identity ? identity : "an anonymous client", colon, words);
     if (status == 404)
         return pq_fail(err, PQ_ENOTFOUND, where,
                        identity ? "check the name and tag; some registries also say this when the identity may not pull"
                                 : "check the name and tag; a private repository may look like this without a login",
                        "not found%s%s", colon, words);
+    PQ_AUTO_FREE char *later = pq_registry_later(answer);
     if (status == 429)
-        return pq_fail(err, PQ_EBUSY, where, "try again later", "too many requests (status 429)%s%s", colon, words);
+        return pq_fail(err, PQ_EBUSY, where, later, "too many requests (status 429)%s%s", colon, words);
     if (status >= 500)
-        return pq_fail(err, PQ_EBUSY, where, "try again later", "the registry failed (status %ld)%s%s", status, colon,
-                       words);
+        return pq_fail(err, PQ_EBUSY, where, later, "the registry failed (status %ld)%s%s", status, colon, words);
     return pq_fail(err, PQ_EFAILED, where, NULL, "the registry answered with status %ld%s%s", status, colon, words);
 }

@@ -35,6 +35,10 @@ void pq_registry_free(pq_registry *registry);
 void pq_registry_cleanup(pq_registry **registry);
 pq_http *pq_registry_http(pq_registry *registry); /* borrowed */
 
+/* The host is asked without TLS from now on; false, and nothing changes, when it is not this machine's loopback. Before
+ * the first call that goes there. */
+bool pq_registry_allow_plain(pq_registry *registry, const char *host);
+
 /* One request below /v2/, with authentication. Pointers are borrowed until it is done. */
 typedef struct pq_registry_call {
     const char *host;

@@ -8,6 +8,13 @@
 #include "base/limits.h"
 #include "crypto/hash.h"
 
+const char pq_hint_no_login[] = "add it to container_registries in factory-config.yml, with its secret";
+const char pq_hint_no_login_or_name[] =
+    "add it to container_registries in factory-config.yml, with its secret; or correct "
+    "the name: some registries also say this of what does not exist";
+const char pq_hint_no_right_or_name[] =
+    "give it the right to pull there, or correct the name: some registries also say this of what does not exist";
+
 pq_secret *pq_basic_authorization(const pq_credential *credential)
 {
     PQ_AUTO_BUF pair = PQ_SENSITIVE_BUF(2 * PQ_MAX_SECRET), header = PQ_SENSITIVE_BUF(4 * PQ_MAX_SECRET);
@@ -140,6 +147,12 @@ char *pq_registry_reason(const pq_http_answer *answer)
     return pq_buf_steal(&text);
 }
 
+char *pq_registry_later(const pq_http_answer *answer)
+{
+    double wait = pq_http_retry_after(answer);
+    return wait >= 1 ? pq_asprintf("try again in %.0f s, as it asks", wait) : pq_strdup("try again later");
+}
+
 static bool is_web_page(const pq_http_answer *answer)
 {
     const char *text = pq_buf_text(&answer->body), *type = pq_http_header(answer, "Content-Type");
@@ -170,8 +183,8 @@ static double life_of(const json_t *token)
     return told ? (double)(jwt.expires - jwt.issued) : 60;
 }
 
-bool pq_token_read(const pq_http_answer *answer, const char *host, const pq_credential *credential, pq_token *out,
-                   pq_error *err)
+bool pq_token_read(const pq_http_answer *answer, const char *host, const pq_credential *credential, bool known_good,
+                   pq_token *out, pq_error *err)
 {
     PQ_AUTO_FREE char *reason = answer->status == 200 ? NULL : pq_registry_reason(answer);
     const char *colon = reason ? ": " : "", *words = reason ? reason : "";
@@ -180,18 +193,21 @@ bool pq_token_read(const pq_http_answer *answer, const char *host, const pq_cred
         return false;
     if (answer->status == 401 || answer->status == 403 || answer->status == 400) {
         if (!identity)
-            return pq_fail(err, PQ_EDENIED, host,
-                           "add it to container_registries in factory-config.yml, with its secret",
+            return pq_fail(err, PQ_EDENIED, host, known_good ? pq_hint_no_login_or_name : pq_hint_no_login,
                            "%s wants a login and the configuration has none for it%s%s", host, colon, words);
+        if (known_good)
+            return pq_fail(err, PQ_EDENIED, host, pq_hint_no_right_or_name, "access denied for %s%s%s", identity, colon,
+                           words);
         if (credential->identity_token)
             return pq_fail(err, PQ_EDENIED, host, "may the identity still pull there?",
                            "the registry refuses the token that it gave to %s%s%s", identity, colon, words);
         return pq_fail(err, PQ_EDENIED, host, "set the secret again with `pratique secrets update`",
                        "the registry refuses the user name or password of %s%s%s", identity, colon, words);
     }
+    PQ_AUTO_FREE char *later = pq_registry_later(answer);
     if (answer->status == 429 || answer->status >= 500)
-        return pq_fail(err, PQ_EBUSY, host, "try again later", "the token service failed (status %ld)%s%s",
-                       answer->status, colon, words);
+        return pq_fail(err, PQ_EBUSY, host, later, "the token service failed (status %ld)%s%s", answer->status, colon,
+                       words);
     if (answer->status != 200)
         return pq_fail(err, PQ_EFAILED, host, NULL, "the token service answered with status %ld%s%s", answer->status,
                        colon, words);

@@ -36,7 +36,7 @@ typedef struct reader {
 
 char *pq_scan_name(const pq_scan_options *options, const char *path)
 {
-    PQ_AUTO_FREE char *whole = pq_asprintf("%s%s", options->prefix ? options->prefix : "", path);
+    PQ_AUTO_FREE char *whole = pq_joined(options->prefix ? options->prefix : "", path);
     return pq_printable(whole);
 }
 
@@ -56,8 +56,10 @@ char *pq_scan_beside(const char *from, const char *name)
         at += length + (at[length] == '/');
     }
     PQ_AUTO_BUF out = PQ_BUF(PQ_MAX_TEXT);
-    for (size_t i = 0; i < parts.count; i++)
-        pq_buf_addf(&out, "%s%s", i || *joined == '/' ? "/" : "", parts.at[i]);
+    for (size_t i = 0; i < parts.count; i++) {
+        pq_buf_adds(&out, i || *joined == '/' ? "/" : "");
+        pq_buf_adds(&out, parts.at[i]);
+    }
     return out.length ? pq_buf_steal(&out) : pq_strdup(".");
 }
 
@@ -223,7 +225,7 @@ static void find_origin(reader *in, const char *service, origin *out)
     PQ_AUTO_FREE char *at = pq_strdup(service);
     PQ_AUTO_STRINGS visited = {0};
     for (unsigned depth = 0; depth < MAX_CHAIN; depth++) {
-        PQ_AUTO_FREE char *place = pq_asprintf("%s\n%s", file->path, at);
+        PQ_AUTO_FREE char *place = pq_joined(file->path, "\n", at);
         if (!pq_strings_add_once(&visited, place))
             break;
         pq_yaml_entry build;

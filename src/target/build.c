@@ -156,6 +156,14 @@ static void list_bases(const pq_build_options *options, const pq_build *build, c
     }
 }
 
+/* The hosts that serve an image on this machine: the engine reads registries.conf as we do. */
+static void list_sources(const pq_build_options *options, const pq_reference *reference, pq_strings *out)
+{
+    const pq_checked_image *image = pq_preflight_find(options->preflight, reference);
+    for (size_t i = 0; image && i < image->source_count; i++)
+        (void)pq_strings_add_once(out, image->sources[i].reference.domain);
+}
+
 /* The hosts that the builds of this run pull from; nobody else's credentials are within their reach. */
 static void list_hosts(const pq_build_options *options, const pq_build *build, pq_strings *out)
 {
@@ -166,7 +174,7 @@ static void list_hosts(const pq_build_options *options, const pq_build *build, p
         for (size_t j = 0; j < image->use_count; j++) {
             size_t base = image->uses[j].built_here;
             if (base == PQ_PLAN_ELSEWHERE)
-                (void)pq_strings_add_once(out, image->uses[j].use->reference.domain);
+                list_sources(options, &image->uses[j].use->reference, out);
             else if (build->images[base].was_there)
                 (void)pq_strings_add_once(out, options->hub_host);
         }

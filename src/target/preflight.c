@@ -30,6 +30,12 @@ void pq_preflight_clear(pq_preflight *preflight)
         free(image->pull);
         free(image->digest);
         free(image->blob);
+        free(image->misses);
+        for (size_t j = 0; j < image->source_count; j++) {
+            free(image->sources[j].pull);
+            pq_reference_clear(&image->sources[j].reference);
+        }
+        free(image->sources);
         pq_reference_clear(&image->reference);
         pq_strings_clear(&image->platforms);
         pq_error_clear(&image->error);
@@ -47,13 +53,21 @@ static pq_checked_registry *find_registry(const pq_preflight *preflight, const c
     return NULL;
 }
 
-void pq_preflight_add_host(pq_preflight *preflight, const char *host)
+static pq_checked_registry *add_registry(pq_preflight *preflight, const char *host)
 {
-    if (find_registry(preflight, host))
-        return;
+    pq_checked_registry *known = find_registry(preflight, host);
+    if (known)
+        return known;
     preflight->registries = pq_grow(preflight->registries, &preflight->registry_capacity, preflight->registry_count + 1,
                                     sizeof *preflight->registries);
-    preflight->registries[preflight->registry_count++] = (pq_checked_registry){.host = pq_strdup(host)};
+    known = &preflight->registries[preflight->registry_count++];
+    *known = (pq_checked_registry){.host = pq_strdup(host)};
+    return known;
+}
+
+void pq_preflight_add_host(pq_preflight *preflight, const char *host)
+{
+    add_registry(preflight, host)->needed = true;
 }
 
 void pq_preflight_hosts(const pq_preflight *preflight, pq_strings *out)
@@ -70,6 +84,49 @@ static size_t find_image(const pq_preflight *preflight, const char *pull)
     return i;
 }
 
+static pq_image_source *add_source(pq_checked_image *image)
+{
+    size_t capacity = image->source_count;
+    image->sources = pq_grow(image->sources, &capacity, image->source_count + 1, sizeof *image->sources);
+    return &image->sources[image->source_count++];
+}
+
+/* `insecure = true`: without TLS on this machine's loopback, and nowhere else. */
+static void note_insecure(pq_checked_registry *registry, const char *setting)
+{
+    PQ_AUTO_FREE char *url = pq_asprintf("http://%s", registry->host);
+    registry->plain = pq_url_is_loopback(url);
+    if (!registry->plain)
+        pq_warn(setting, "if only its CA is unknown, put that at /etc/docker/certs.d/HOST/ca.crt",
+                "`insecure` is not followed: %s is asked over TLS only, since credentials go there", registry->host);
+}
+
+/* Where the image is asked for on this machine. What has a second place to be asked for can do without the first. */
+static bool add_sources(pq_preflight *preflight, pq_checked_image *image)
+{
+    static const pq_mirrors none = {0};
+    PQ_AUTO_PULL_SOURCES places = {0};
+    pq_error *err = &image->error;
+    if (!pq_mirrors_sources(preflight->mirrors ? preflight->mirrors : &none, image->pull, &places, err))
+        return pq_error_at(err, image->pull);
+    if (places.blocked)
+        image->misses = pq_asprintf("; %s is blocked by %s", places.blocked->prefix, places.blocked->origin.where);
+    for (size_t i = 0; i < places.count; i++) {
+        pq_image_source *source = add_source(image);
+        source->rewritten = places.at[i].rewritten;
+        if (!pq_reference_parse(places.at[i].image, &source->reference, err)) {
+            (void)pq_error_at(err, places.at[i].setting);
+            return pq_error_wrap(err, "%s cannot be asked for there", image->pull);
+        }
+        source->pull = pq_reference_pull_string(&source->reference);
+        pq_checked_registry *registry = add_registry(preflight, source->reference.domain);
+        registry->needed |= places.count == 1;
+        if (places.at[i].insecure)
+            note_insecure(registry, places.at[i].setting);
+    }
+    return true;
+}
+
 size_t pq_preflight_add_image(pq_preflight *preflight, const pq_reference *reference, bool built_here)
 {
     PQ_AUTO_FREE char *pull = pq_reference_pull_string(reference);
@@ -80,9 +137,16 @@ size_t pq_preflight_add_image(pq_preflight *preflight, const pq_reference *refer
     pq_checked_image *image = &preflight->images[preflight->image_count++];
     *image = (pq_checked_image){.pull = pq_steal(pull), .status = built_here ? PQ_IMAGE_BUILT_HERE : PQ_IMAGE_UNKNOWN};
     pq_reference_copy(reference, &image->reference);
-    if (!built_here)
-        pq_preflight_add_host(preflight, reference->domain);
+    if (!built_here && !add_sources(preflight, image))
+        image->status = PQ_IMAGE_DENIED;
     return at;
+}
+
+const char *pq_checked_image_mirror(const pq_checked_image *image)
+{
+    if (image->source >= image->source_count || !image->sources[image->source].rewritten)
+        return NULL;
+    return image->sources[image->source].pull;
 }
 
 const pq_checked_image *pq_preflight_find(const pq_preflight *preflight, const pq_reference *reference)
@@ -117,15 +181,21 @@ static void on_done(void *context, pq_http_answer *answer, pq_error *err)
     free(q);
 }
 
+static const pq_image_source *source_of(const pq_checked_image *image)
+{
+    return &image->sources[image->source];
+}
+
 static void ask(run *r, pq_checked_image *image, const char *method, char *path, pq_http_done *then)
 {
+    const pq_image_source *source = source_of(image);
     question *q = pq_alloc(1, sizeof *q);
     *q = (question){.run = r, .image = image, .path = path, .then = then};
-    q->call = (pq_registry_call){.host = image->reference.domain,
-                                 .repository = image->reference.path,
+    q->call = (pq_registry_call){.host = source->reference.domain,
+                                 .repository = source->reference.path,
                                  .method = method,
                                  .path = path,
-                                 .where = image->pull,
+                                 .where = source->pull,
                                  .headers = &r->accept,
                                  .answer_cap = PQ_MAX_MANIFEST,
                                  .keep_redirect = strcmp(method, "HEAD") == 0};
@@ -204,25 +274,58 @@ static void on_upload(void *context, pq_http_answer *answer, pq_error *err)
  * that lets in anybody tells nothing of an identity. */
 static void try_push(run *r, const pq_checked_image *image)
 {
-    pq_checked_registry *registry = find_registry(r->preflight, image->reference.domain);
+    const pq_reference *place = &source_of(image)->reference;
+    pq_checked_registry *registry = find_registry(r->preflight, place->domain);
     if (!r->options->try_push || !image->blob || !registry || registry->pushed ||
         strcmp(registry->host, "docker.io") == 0 ||
         pq_streq(pq_registry_identity_words(r->options->registry, registry->host), "anonymous"))
         return;
     PQ_AUTO_FREE char *mount = pq_url_escape(image->blob);
-    PQ_AUTO_FREE char *from = pq_url_escape(image->reference.path);
-    registry->pushed = pq_strdup(image->reference.path);
+    PQ_AUTO_FREE char *from = pq_url_escape(place->path);
+    registry->pushed = pq_strdup(place->path);
     ask_push(r, registry, "POST", pq_asprintf("blobs/uploads/?mount=%s&from=%s", mount, from), on_upload);
+}
+
+static void start_image(run *r, pq_checked_image *image);
+
+/* The next place is asked when this one has no manifest of the image; true when there is a next one. As in
+ * containers/image, what comes after the manifest is asked for at the same place. */
+static bool try_next(run *r, pq_checked_image *image, const pq_error *err)
+{
+    const pq_image_source *source = source_of(image);
+    if (image->digest || image->source + 1 >= image->source_count || err->code == PQ_EINTERRUPTED)
+        return false;
+    if (err->code == PQ_ENOTFOUND)
+        pq_detail("%s: %s", source->pull, err->message);
+    else
+        pq_warn(source->reference.domain, err->hint, "is passed over: %s", err->message);
+    PQ_AUTO_FREE char *before = pq_steal(image->misses);
+    image->misses = pq_asprintf("%s; before, %s: %s", before ? before : "", source->pull, err->message);
+    image->source++;
+    start_image(r, image);
+    return true;
+}
+
+/* A message that stands beside the image's own name says where it was asked for, if that was elsewhere. */
+static void say_places(pq_checked_image *image)
+{
+    const pq_image_source *source = source_of(image);
+    PQ_AUTO_FREE char *said = pq_steal(image->error.message);
+    image->error.message = pq_asprintf("%s%s%s%s", source->rewritten ? source->pull : "", source->rewritten ? ": " : "",
+                                       said, image->misses ? image->misses : "");
 }
 
 static void image_done(run *r, pq_checked_image *image, pq_error *err)
 {
+    if (err->code != PQ_OK && try_next(r, image, err))
+        return;
     if (err->code == PQ_OK) {
         image->status = PQ_IMAGE_OK;
         try_push(r, image);
     } else {
         image->status = status_of(err);
         pq_error_move(&image->error, err);
+        say_places(image);
     }
     count_done(r);
     size_t number = (size_t)(image - r->preflight->images) + 1;
@@ -240,8 +343,7 @@ static bool is_done_by_another(run *r, pq_checked_image *image)
     for (size_t i = 0; i < r->preflight->image_count; i++) {
         const pq_checked_image *other = &r->preflight->images[i];
         if (other == image || !other->leads || strcmp(other->digest, image->digest) != 0 ||
-            strcmp(other->reference.path, image->reference.path) != 0 ||
-            strcmp(other->reference.domain, image->reference.domain) != 0)
+            !pq_reference_same_name(&source_of(other)->reference, &source_of(image)->reference))
             continue;
         if (other->status == PQ_IMAGE_UNKNOWN) {
             image->follows = i + 1;
@@ -401,10 +503,12 @@ static void on_manifest(void *context, pq_http_answer *answer, pq_error *err)
         image_done(q->run, image, err);
 }
 
+static void log_in(run *r, pq_checked_registry *registry);
+
 static void on_head(void *context, pq_http_answer *answer, pq_error *err)
 {
     question *q = context;
-    const char *reference = pq_reference_target(&q->image->reference);
+    const char *reference = pq_reference_target(&source_of(q->image)->reference);
     bool good =
         err->code == PQ_OK && pq_registry_head_digest(answer, reference, q->image->pull, &q->image->digest, err);
     if (good && !q->image->digest)
@@ -413,28 +517,36 @@ static void on_head(void *context, pq_http_answer *answer, pq_error *err)
         image_done(q->run, q->image, err);
 }
 
-static void start_image(run *r, pq_checked_image *image)
+/* The registry that would serve it did not let us in. */
+static void not_let_in(run *r, pq_checked_image *image, pq_checked_registry *registry)
 {
-    /* On Docker Hub a manifest that is read counts as a pull, and pulls are limited; a HEAD is free. */
-    bool head = r->options->manifests_only || strcmp(image->reference.domain, "docker.io") == 0;
-    char *path = pq_asprintf("manifests/%s", pq_reference_target(&image->reference));
-    ask(r, image, head ? "HEAD" : "GET", path, head ? on_head : on_manifest);
+    if (try_next(r, image, &registry->error))
+        return;
+    /* Whose login failed for another reason than a refusal was not denied this image. */
+    image->status = registry->error.code == PQ_EDENIED ? PQ_IMAGE_DENIED : PQ_IMAGE_UNREACHABLE;
+    registry->needed = true;
+    count_done(r);
 }
 
-static void start_images_of(run *r, const pq_checked_registry *registry)
+/* Asks for an image at its present source, or logs in there first; who asks last finds that done. */
+static void start_image(run *r, pq_checked_image *image)
 {
-    for (size_t i = 0; i < r->preflight->image_count; i++) {
-        pq_checked_image *image = &r->preflight->images[i];
-        if (image->status != PQ_IMAGE_UNKNOWN || strcmp(image->reference.domain, registry->host) != 0)
-            continue;
-        if (registry->ok) {
-            start_image(r, image);
-        } else {
-            /* Whose login failed for another reason than a refusal was not denied this image. */
-            image->status = registry->error.code == PQ_EDENIED ? PQ_IMAGE_DENIED : PQ_IMAGE_UNREACHABLE;
-            r->done++;
-        }
+    const pq_reference *place = &source_of(image)->reference;
+    pq_checked_registry *registry = find_registry(r->preflight, place->domain);
+    if (!registry)
+        abort(); /* pq_preflight_add_image() added it */
+    if (!registry->answered) {
+        log_in(r, registry);
+        return;
     }
+    if (!registry->ok) {
+        not_let_in(r, image, registry);
+        return;
+    }
+    /* On Docker Hub a manifest that is read counts as a pull, and pulls are limited; a HEAD is free. */
+    bool head = r->options->manifests_only || strcmp(place->domain, "docker.io") == 0;
+    char *path = pq_asprintf("manifests/%s", pq_reference_target(place));
+    ask(r, image, head ? "HEAD" : "GET", path, head ? on_head : on_manifest);
 }
 
 static void on_login(void *context, pq_http_answer *answer, pq_error *err)
@@ -447,7 +559,33 @@ static void on_login(void *context, pq_http_answer *answer, pq_error *err)
     registry->identity = pq_strdup(pq_registry_identity_words(q->run->options->registry, registry->host));
     registry->expires = pq_registry_identity_expires(q->run->options->registry, registry->host);
     pq_error_move(&registry->error, err);
-    start_images_of(q->run, registry);
+    registry->answered = true;
+    const pq_preflight *all = q->run->preflight;
+    for (size_t i = 0; i < all->image_count; i++)
+        if (all->images[i].status == PQ_IMAGE_UNKNOWN &&
+            strcmp(source_of(&all->images[i])->reference.domain, registry->host) == 0)
+            start_image(q->run, &all->images[i]);
+}
+
+static void log_in(run *r, pq_checked_registry *registry)
+{
+    if (registry->asked)
+        return;
+    registry->asked = true;
+    question *q = pq_alloc(1, sizeof *q);
+    *q = (question){.run = r, .registry = registry, .then = on_login};
+    q->call = (pq_registry_call){.host = registry->host, .method = "GET", .path = "", .where = registry->host};
+    pq_registry_start(r->options->registry, &q->call, on_done, q);
+}
+
+/* Those that somebody needs, and the first place of every image. */
+static bool is_asked_first(const pq_preflight *preflight, const pq_checked_registry *registry)
+{
+    bool first = registry->needed;
+    for (size_t i = 0; i < preflight->image_count && !first; i++)
+        first = preflight->images[i].status == PQ_IMAGE_UNKNOWN &&
+                strcmp(source_of(&preflight->images[i])->reference.domain, registry->host) == 0;
+    return first;
 }
 
 static int compare_registries(const void *a, const void *b)
@@ -459,15 +597,16 @@ size_t pq_preflight_run(pq_preflight *preflight, const pq_preflight_options *opt
 {
     run r = {.preflight = preflight, .options = options};
     pq_strings_add(&r.accept, pq_accept_manifests);
+    for (size_t i = 0; i < preflight->image_count; i++)
+        r.done += preflight->images[i].status != PQ_IMAGE_UNKNOWN;
     if (preflight->registry_count)
         qsort(preflight->registries, preflight->registry_count, sizeof *preflight->registries, compare_registries);
-    for (size_t i = 0; i < preflight->registry_count; i++) {
-        question *q = pq_alloc(1, sizeof *q);
-        *q = (question){.run = &r, .registry = &preflight->registries[i], .then = on_login};
-        q->call = (pq_registry_call){
-            .host = preflight->registries[i].host, .method = "GET", .path = "", .where = preflight->registries[i].host};
-        pq_registry_start(options->registry, &q->call, on_done, q);
-    }
+    for (size_t i = 0; i < preflight->registry_count; i++)
+        if (preflight->registries[i].plain)
+            (void)pq_registry_allow_plain(options->registry, preflight->registries[i].host);
+    for (size_t i = 0; i < preflight->registry_count; i++)
+        if (is_asked_first(preflight, &preflight->registries[i]))
+            log_in(&r, &preflight->registries[i]);
     pq_registry_run(options->registry);
     pq_progress_done();
     pq_strings_clear(&r.accept);
@@ -485,7 +624,8 @@ static void copy_error(const pq_error *from, pq_errors *out)
 void pq_preflight_errors(const pq_preflight *preflight, pq_errors *out)
 {
     for (size_t i = 0; i < preflight->registry_count; i++)
-        copy_error(&preflight->registries[i].error, out);
+        if (preflight->registries[i].needed)
+            copy_error(&preflight->registries[i].error, out);
     for (size_t i = 0; i < preflight->image_count; i++)
         copy_error(&preflight->images[i].error, out);
 }

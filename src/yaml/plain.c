@@ -1,6 +1,6 @@
 /* The plain subset of YAML that nearly all Compose files keep to, read a line at a time, several times faster than all
- * of YAML can be: one document of block mappings and sequences; keys without quotes; values on the line of their key
- * that are plain, quoted without escapes, aliases, or flow collections of such; simple block scalars; anchors;
+ * of YAML can be: one document of block mappings and sequences; keys without quotes; values that begin on the line of
+ * their key and are plain, quoted without escapes, aliases, or flow collections of such; simple block scalars; anchors;
  * comments. At anything else, and at whatever is wrong, the input is left to libfyaml. So nothing is ever told from
  * here, and to be right it is enough that what is accepted means the same to both (tests/fuzz/yaml/fuzz_yaml_plain.c).
  */
@@ -45,19 +45,26 @@ static bool name_byte(char byte)
 static pq_yaml_mark mark_at(const reader *r, size_t at)
 {
     size_t column = at - r->line_start;
-    for (size_t i = r->line_start; r->high && i < at; i++)
+    size_t i = r->high ? r->line_start + pq_ascii_run(r->in + r->line_start, column) : at;
+    for (; i < at; i++)
         column -= ((unsigned char)r->in[i] & 0xc0) == 0x80; /* in characters */
     return (pq_yaml_mark){(uint32_t)at, r->line, (uint32_t)column};
 }
 
-static pq_yaml_item *new_item(reader *r, size_t start, size_t end)
+static pq_yaml_item *new_item_from(reader *r, const pq_yaml_mark *from, size_t end)
 {
-    pq_yaml_mark from = mark_at(r, start), to = mark_at(r, end);
-    pq_yaml_item *item = pq_yaml_builder_item(&r->b, &from, &to);
+    pq_yaml_mark to = mark_at(r, end);
+    pq_yaml_item *item = pq_yaml_builder_item(&r->b, from, &to);
     if (r->anchor_length)
         pq_yaml_builder_anchor(&r->b, item, r->in + r->anchor, r->anchor_length);
     r->anchor_length = 0;
     return item;
+}
+
+static pq_yaml_item *new_item(reader *r, size_t start, size_t end)
+{
+    pq_yaml_mark from = mark_at(r, start);
+    return new_item_from(r, &from, end);
 }
 
 static bool add_scalar(reader *r, size_t start, size_t end, pq_yaml_style style)
@@ -147,6 +154,41 @@ static bool read_quoted(reader *r, size_t *at)
     return add_scalar(r, start, end, quote == '"' ? PQ_YAML_DOUBLE_QUOTED : PQ_YAML_SINGLE_QUOTED);
 }
 
+/* --- lines within a value --------------------------------------------------------------------------------------- */
+
+/* Where the next line begins. */
+static size_t end_of_line(const reader *r)
+{
+    return r->line_end + (r->line_end < r->length && r->in[r->line_end] == '\r' ? 2 : 1);
+}
+
+static void enter_line(reader *r, size_t start)
+{
+    const char *newline = memchr(r->in + start, '\n', r->length - start);
+    r->line_start = start;
+    r->line_end = newline ? (size_t)(newline - r->in) : r->length;
+    if (r->line_end > start && r->in[r->line_end - 1] == '\r')
+        r->line_end--;
+}
+
+/* Goes to the next line, of which `*at` is where something stands. False at the end, at an empty line, and at what the
+ * other parser has limits for. */
+static bool next_line(reader *r, size_t *at)
+{
+    size_t before = r->line_end, start = end_of_line(r);
+    if (start >= r->length)
+        return false;
+    enter_line(r, start);
+    r->line++;
+    *at = skip_spaces(r, start);
+    return *at < r->line_end && r->line_end - start <= MAX_LINE && *at - before <= PQ_YAML_MAX_BLANKS;
+}
+
+static size_t innermost_indent(const reader *r)
+{
+    return r->blocks[r->depth - 1].indent;
+}
+
 /* --- flow collections ------------------------------------------------------------------------------------------- */
 
 /* A plain text within a flow collection: of bytes that mean nothing anywhere. */
@@ -173,29 +215,42 @@ static bool read_flow_value(reader *r, size_t *at, unsigned depth)
     return first == '"' || first == '\'' ? read_quoted(r, at) : read_flow_plain(r, at);
 }
 
-/* A flow collection on one line; `*at` moves behind it. */
+/* To the next thing, which may stand on another line: further in than the collection's key, or the end that closes it.
+ */
+static bool skip_gap(reader *r, size_t *at)
+{
+    *at = skip_spaces(r, *at);
+    if (*at < r->line_end)
+        return true;
+    if (!next_line(r, at))
+        return false;
+    size_t indent = *at - r->line_start, outer = innermost_indent(r);
+    return indent > outer || (indent == outer && strchr("]}", r->in[*at]));
+}
+
+/* A flow collection; `*at` moves behind it. */
 static bool read_flow(reader *r, size_t *at, unsigned depth)
 {
     bool mapping = r->in[*at] == '{';
     char close = mapping ? '}' : ']';
     if (depth > MAX_FLOW || !open_collection(r, mapping ? PQ_YAML_MAPPING : PQ_YAML_SEQUENCE, *at, *at + 1))
         return false;
-    *at = skip_spaces(r, *at + 1);
-    for (bool first = true; *at == r->line_end || r->in[*at] != close || !first; first = false) {
+    ++*at;
+    if (!skip_gap(r, at))
+        return false;
+    for (bool first = true; r->in[*at] != close || !first; first = false) {
         if (mapping) {
-            if (*at == r->line_end || !read_flow_plain(r, at) || r->line_end - *at < 2 || r->in[*at] != ':' ||
-                r->in[*at + 1] != ' ')
+            if (!read_flow_plain(r, at) || r->line_end - *at < 2 || r->in[*at] != ':' || r->in[*at + 1] != ' ')
                 return false;
             *at = skip_spaces(r, *at + 1);
         }
-        if (!read_flow_value(r, at, depth))
-            return false;
-        *at = skip_spaces(r, *at);
-        if (*at == r->line_end || (r->in[*at] != ',' && r->in[*at] != close))
+        if (!read_flow_value(r, at, depth) || !skip_gap(r, at) || (r->in[*at] != ',' && r->in[*at] != close))
             return false;
         if (r->in[*at] == close)
             break;
-        *at = skip_spaces(r, *at + 1);
+        ++*at;
+        if (!skip_gap(r, at))
+            return false;
     }
     ++*at;
     return pq_yaml_builder_close(&r->b);
@@ -203,24 +258,59 @@ static bool read_flow(reader *r, size_t *at, unsigned depth)
 
 /* --- values ----------------------------------------------------------------------------------------------------- */
 
-static bool read_plain(reader *r, size_t start)
+/* The end of what stands on one line of a plain text; 0 when it is none. Whether a comment ends it. */
+static size_t plain_end(const reader *r, size_t start, bool *out_comment)
 {
     char first = r->in[start];
     bool option = first == '-' && start + 1 < r->line_end && name_byte(r->in[start + 1]);
     if (!pq_ascii_alnum(first) && !strchr("_./$~(+=", first) && !(first & 0x80) && !option)
-        return false;
-    size_t end = start, at = start;
-    for (; at < r->line_end; at++) {
+        return 0;
+    size_t end = start;
+    for (size_t at = start; at < r->line_end; at++) {
         char byte = r->in[at];
         if (byte == ' ')
             continue;
         if (byte == ':' && (at + 1 == r->line_end || r->in[at + 1] == ' '))
-            return false;
-        if (byte == '#' && r->in[at - 1] == ' ')
+            return 0;
+        if (byte == '#' && r->in[at - 1] == ' ') {
+            *out_comment = true;
             break;
+        }
         end = at + 1;
     }
-    return add_scalar(r, start, end, PQ_YAML_PLAIN);
+    return end;
+}
+
+/* Does the line after this one stand further in, so that a plain text goes on there? */
+static bool goes_on(const reader *r)
+{
+    size_t start = end_of_line(r);
+    size_t at = start < r->length ? skip_line_indent(r, start) : r->length;
+    return at < r->length && at - start > innermost_indent(r) && !strchr("\r\n#", r->in[at]);
+}
+
+/* A plain text. Its lines are folded: one behind the other, a space between. */
+static bool read_plain(reader *r, size_t start)
+{
+    bool comment = false;
+    pq_yaml_mark from = mark_at(r, start);
+    size_t end = plain_end(r, start, &comment), out = end;
+    while (end && !comment && goes_on(r)) {
+        size_t at;
+        if (!next_line(r, &at) || !(end = plain_end(r, at, &comment)))
+            return false;
+        r->text[out++] = ' ';
+        memmove(r->text + out, r->text + at, end - at);
+        out += end - at;
+    }
+    if (!end)
+        return false;
+    pq_yaml_item *item = new_item_from(r, &from, end);
+    r->text[out] = '\0';
+    item->text = r->text + start;
+    item->length = out - start;
+    item->style = PQ_YAML_PLAIN;
+    return pq_yaml_builder_scalar(&r->b, item);
 }
 
 static size_t read_name(const reader *r, size_t at)
@@ -387,21 +477,23 @@ static bool read_line(reader *r, size_t at)
 /* Not the byte order mark, nor what ends a line in some versions of YAML or cannot be seen. */
 static bool characters_are_plain(const char *text, size_t length)
 {
-    static const char *const special[] = {"\xe2\x80\xa8", "\xe2\x80\xa9", "\xef\xbb\xbf", "\xef\xbf\xbe",
-                                          "\xef\xbf\xbf"};
-    for (size_t i = 0; i < sizeof special / sizeof *special; i++)
-        if (memmem(text, length, special[i], strlen(special[i])))
+    static const char special[][4] = {"\xe2\x80\xa8", "\xe2\x80\xa9", "\xef\xbb\xbf", "\xef\xbf\xbe", "\xef\xbf\xbf"};
+    for (size_t i = pq_ascii_run(text, length); i < length; i += pq_ascii_run(text + i, length - i)) {
+        size_t width = pq_utf8_width(text + i, length - i);
+        if (width == 0 || (width == 2 && (unsigned char)text[i] == 0xc2 && (unsigned char)text[i + 1] < 0xa0))
             return false;
-    for (size_t i = 0; i + 1 < length; i++)
-        if ((unsigned char)text[i] == 0xc2 && (unsigned char)text[i + 1] < 0xa0)
-            return false;
-    return pq_utf8_valid(text, length);
+        for (size_t j = 0; width == 3 && j < sizeof special / sizeof *special; j++)
+            if (memcmp(text + i, special[j], 3) == 0)
+                return false;
+        i += width;
+    }
+    return true;
 }
 
 /* Line ends of both kinds and what can be seen. */
 static bool bytes_are_plain(const char *text, size_t length, bool *out_high)
 {
-    for (size_t i = 0; i < length; i++) {
+    for (size_t i = pq_ascii_run(text, length); i < length; i++, i += pq_ascii_run(text + i, length - i)) {
         unsigned char byte = (unsigned char)text[i];
         bool line_end = byte == '\n' || (byte == '\r' && i + 1 < length && text[i + 1] == '\n');
         if ((byte < ' ' && !line_end) || byte == 0x7f)
@@ -411,21 +503,11 @@ static bool bytes_are_plain(const char *text, size_t length, bool *out_high)
     return !*out_high || characters_are_plain(text, length);
 }
 
-/* Where the next line begins. */
-static size_t end_of_line(const reader *r)
-{
-    return r->line_end + (r->line_end < r->length && r->in[r->line_end] == '\r' ? 2 : 1);
-}
-
 static bool read_all(reader *r)
 {
     size_t solid = 0; /* behind the last byte that is not blank */
     for (size_t start = 0; start < r->length; r->line++) {
-        const char *newline = memchr(r->in + start, '\n', r->length - start);
-        r->line_start = start;
-        r->line_end = newline ? (size_t)(newline - r->in) : r->length;
-        if (r->line_end > start && r->in[r->line_end - 1] == '\r')
-            r->line_end--;
+        enter_line(r, start);
         size_t at = skip_spaces(r, start);
         if (at == r->line_end) {
             start = end_of_line(r);

@@ -21,14 +21,13 @@ void *pq_yaml_reserve(pq_yaml *yaml, size_t count, size_t size)
     pq_yaml_block *block = yaml->blocks;
     if (!block || block->size - block->used < need) {
         size_t room = need > usual ? need : usual;
-        block = pq_alloc(1, sizeof *block + room);
-        block->size = room;
-        block->next = yaml->blocks;
+        block = pq_alloc_raw(sizeof *block + room);
+        *block = (pq_yaml_block){.size = room, .next = yaml->blocks};
         yaml->blocks = block;
     }
     void *memory = (char *)block->memory + block->used;
     block->used += need;
-    return memory;
+    return memset(memory, 0, need);
 }
 
 void pq_yaml_free(pq_yaml *yaml)

@@ -68,13 +68,16 @@ class HostileServer(http.server.ThreadingHTTPServer):
     seen: list[Request] = field(default_factory=list)
     context: ssl.SSLContext | None = None  # by default with a certificate that is in order
     address: str = "127.0.0.1"
+    tls: bool = True
     daemon_threads = True
+    request_queue_size = 128
 
     def __post_init__(self) -> None:
         self.address_family = socket.AF_INET6 if ":" in self.address else socket.AF_INET
         http.server.ThreadingHTTPServer.__init__(self, (self.address, 0), Handler)
-        context = self.context or self.lab.authority.server_context(self.host)
-        self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
+        if self.tls:
+            context = self.context or self.lab.authority.server_context(self.host)
+            self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
         self.lab.ports[self.host] = self.server_port
         self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()

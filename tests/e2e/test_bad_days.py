@@ -2,6 +2,7 @@
 host of its own, and all are lived through at once, for most take some seconds of trying again."""
 
 import concurrent.futures
+import email.utils
 import signal
 import subprocess
 import time
@@ -23,14 +24,15 @@ DAYS: dict[str, "Day"] = {}
 
 class Day:
     """`answer` is the server's; `login` and `image` are what stands in its lines of the table; `words` are the error's,
-    with HOST for the day's own; `faults` are ordered of the lab. The certificate may be `expired`, or by a `stranger`."""
+    with HOST for the day's own; `faults` are ordered of the lab. The certificate may be `expired`, or by a `stranger`; the host may be one that
+    the configuration does not know (`stranger_host`)."""
 
     def __init__(self, name, answer, words, status, *, login="ok", image="ok", env=None, expired=False, stranger=False,
-                 faults=None):
+                 faults=None, stranger_host=False):
         self.name, self.host, self.answer, self.status = name, f"{name}.example.org", answer, status
         self.words = f"pratique: {words}\n".replace("HOST", self.host) if words else ""
         self.login, self.image, self.env, self.faults = login, image, env or {}, faults
-        self.expired, self.stranger = expired, stranger
+        self.expired, self.stranger, self.stranger_host = expired, stranger, stranger_host
         DAYS[name] = self
 
 
@@ -148,6 +150,8 @@ Day("stallsmiddle", basic(halves(lambda: time.sleep(6))), IMAGE + f"HOST did not
 Day("cuts", basic(halves(lambda: None)), IMAGE + f"HOST cut the connection off in the middle {LATER}", 3,
     image="unreachable")
 Day("cutsonce", basic(first(1, halves(lambda: None))), None, 0)
+Day("huge", basic(lambda h: h.say_without_end(b"HTTP/1.1 200 OK\r\nContent-Length: 104857600\r\n\r\n", b" " * 65536, 100 << 20)),
+    IMAGE + "the answer is larger than 4194304 bytes", 1, image="denied")
 Day("endless", basic(lambda h: h.say_without_end(b"HTTP/1.1 200 OK\r\n\r\n", b"a" * 65536, 100 << 20)),
     IMAGE + "the answer is larger than 4194304 bytes", 1, image="denied")
 
@@ -156,19 +160,53 @@ RATE = "too many requests (status 429)"
 Day("busy", basic(says(429, "TOOMANYREQUESTS", "slow down")), IMAGE + f"{RATE}: slow down (TOOMANYREQUESTS) {LATER}", 3,
     image="unreachable")
 Day("busyonce", basic(first(1, says(429, Retry_After="1"))), None, 0)
-Day("busyasks", basic(says(429, Retry_After="1")), IMAGE + f"{RATE} {LATER}", 3, image="unreachable")
+Day("busyasks", basic(says(429, Retry_After="1")), IMAGE + f"{RATE} (try again in 1 s, as it asks)", 3, image="unreachable")
+Day("busydate", basic(first(1, lambda h: says(429, Retry_After=email.utils.formatdate(time.time() + 2, usegmt=True))(h))), None, 0)
+Day("busyhour", basic(says(429, "TOOMANYREQUESTS", "pull rate limit", Retry_After="3600")),
+    IMAGE + f"{RATE}: pull rate limit (TOOMANYREQUESTS) (try again in 3600 s, as it asks)", 3, image="unreachable")
 Day("down", basic(says(503)), IMAGE + f"the registry failed (status 503) {LATER}", 3, image="unreachable")
+Day("downasks", basic(says(503, Retry_After="1")), IMAGE + "the registry failed (status 503) (try again in 1 s, as it asks)",
+    3, image="unreachable")
+Day("downhour", basic(says(503, Retry_After="7200")),
+    IMAGE + "the registry failed (status 503) (try again in 7200 s, as it asks)", 3, image="unreachable")
 Day("downonce", basic(first(1, says(503, Retry_After="0"))), None, 0)
 Day("broken", basic(says(500, "UNKNOWN", "disk full")),
     IMAGE + f"the registry failed (status 500): disk full (UNKNOWN) {LATER}", 3, image="unreachable")
 
 # Refusals.
 Day("ended", ended_token(), None, 0)
+# Who says no may mean that there is no such thing, and the other way round: both readings are named each time.
+BOTH = "(give it the right to pull there, or correct the name: some registries also say this of what does not exist)"
+OPEN = ("(add it to container_registries in factory-config.yml, with its secret; or correct the name: some registries also "
+        "say this of what does not exist)")
 Day("forbidden", basic(says(403, "DENIED", "not yours")),
-    IMAGE + "access denied for secret creds: not yours (DENIED) (give it the right to pull there)", 1, image="denied")
+    IMAGE + f"access denied for secret creds: not yours (DENIED) {BOTH}", 1, image="denied")
+# ECR of another account; ACR and Docker Hub with a token that is good for less; GHCR by its token service.
+Day("scope", bearer("https://scope.example.org/token", token, says(
+    401, "UNAUTHORIZED", "authentication required", WWW_Authenticate='Bearer realm="https://scope.example.org/token",'
+    'service="x",scope="repository:a/b:pull",error="insufficient_scope"')),
+    IMAGE + f"access denied for secret creds: authentication required (UNAUTHORIZED) {BOTH}", 1, image="denied")
+Day("tokenscope", bearer("https://tokenscope.example.org/token", lambda h: says(403, "DENIED", "requested access to the resource is "
+    "denied")(h) if "scope=" in h.path else token(h)), IMAGE + "access denied for secret creds: requested access to the resource "
+    f"is denied (DENIED) {BOTH}", 1, image="denied")
+Day("layers", basic(lambda h: says(403, "DENIED", "not the layers")(h) if "/blobs/" in h.path else works(h)),
+    IMAGE + "access denied for secret creds: not the layers (DENIED) (give it the right to pull there)", 1, image="denied")
 Day("hidden", basic(says(404, "NAME_UNKNOWN", "no such name")),
     IMAGE + "not found: no such name (NAME_UNKNOWN) "
     "(check the name and tag; some registries also say this when the identity may not pull)", 1, image="not-found")
+# Without a login. (The configuration names another host.)
+Day("openhidden", lambda h: says(404, "NAME_UNKNOWN", "no such name")(h) if "/a/b/" in h.path else h.say(200),
+    IMAGE + "not found: no such name (NAME_UNKNOWN) (check the name and tag; a private repository may look like this without "
+    "a login)", 1, image="not-found", stranger_host=True)
+Day("openscope", lambda h: token(h) if h.path.startswith("/token") else h.say(200) if h.path == "/v2/" else says(
+    401, "UNAUTHORIZED", "authentication required", WWW_Authenticate='Bearer realm="https://openscope.example.org/token",'
+    'error="insufficient_scope"')(h), IMAGE + f"HOST wants a login and the configuration has none for it {OPEN}", 1, image="denied",
+    stranger_host=True)
+Day("opentoken", lambda h: (says(401, "UNAUTHORIZED", "authentication required")(h) if "scope=" in h.path else token(h))
+    if h.path.startswith("/token") else h.say(200) if "Bearer" in h.headers.get("Authorization", "") and h.path == "/v2/" else
+    h.say(401, WWW_Authenticate='Bearer realm="https://opentoken.example.org/token"'),
+    IMAGE + f"HOST wants a login and the configuration has none for it: authentication required (UNAUTHORIZED) {OPEN}", 1,
+    image="denied", stranger_host=True)
 Day("several", several, None, 0)
 Day("realm", bearer("https://stranger.example.net/token"), "HOST: the registry asks for credentials to be sent to "
     "stranger.example.net, a stranger's host (ask the registry's owner; no credential was sent)", 1,
@@ -214,7 +252,7 @@ def lived(session, running_lab, tmp_path_factory):
             if day.faults:
                 day.faults(running_lab, day.host)
             place = session.place(running_lab.env())
-            place.write({"factory-config.yml": CONFIGURATION.format(host=day.host),
+            place.write({"factory-config.yml": "{}\n" if day.stranger_host else CONFIGURATION.format(host=day.host),
                          "containers/app/docker-compose.yml": f"services:\n  a:\n    image: {day.host}/a/b:1\n"})
             results[day.name] = pool.submit(live, day, place)
     yield {name: result.result() for name, result in results.items()}
@@ -280,20 +318,23 @@ def test_a_proxy_that_wants_a_password(session, tmp_path_factory, other_place, g
     assert login.password not in result.text() and "not-it" not in result.text()
 
 
-def test_interrupted_while_nobody_answers(lab, other_place):
-    server = HostileServer(lab, "asleep.example.org", lambda handler: time.sleep(20))
+@pytest.mark.parametrize("answer", [lambda h: time.sleep(20), says(503, Retry_After="30"), basic(halves(lambda: time.sleep(20)))],
+                         ids=["before the answer", "between two tries", "in the middle of an answer"])
+def test_interrupted_while_nobody_answers(lab, other_place, answer):
+    server = HostileServer(lab, "asleep.example.org", answer)
     try:
         place = other_place("asleep.example.org")
         child = subprocess.Popen([place.programs / "pratique", "check", "containers"], stdout=subprocess.PIPE,
                                  stderr=subprocess.PIPE, cwd=place.work, env=place.env)
-        while not server.seen and child.poll() is None:
+        while not [r for r in server.seen if "/v2/" == r.path or "manifests" in r.path] and child.poll() is None:
             time.sleep(0.02)
+        time.sleep(0.3)
         began = time.monotonic()
         child.send_signal(signal.SIGINT)
         out, err = child.communicate(timeout=20)
         assert child.returncode == 130 and time.monotonic() - began < 2
         place.keep("an interrupted check", out + err)
-        assert err.decode().endswith("pratique: asleep.example.org: interrupted\n")
+        assert err.decode().endswith(": interrupted\n")
     finally:
         server.end()
 

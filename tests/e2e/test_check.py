@@ -1,6 +1,7 @@
 """`check` beyond its transcript: who may push, and that finding it out leaves nothing behind; platforms; what people see
 of it."""
 
+import json
 import os
 import subprocess
 
@@ -9,7 +10,7 @@ import pytest
 from .conftest import CONFIGURATION
 from .factory import Factory, digest
 from .hostile import HostileServer
-from .test_hostile_registry import CONFIG, MANIFEST, PASSWORD, basic, manifest
+from .test_hostile_registry import CONFIG, INDEX, MANIFEST, PASSWORD, basic, manifest
 
 ECR = "123456789012.dkr.ecr.us-east-2.amazonaws.com"
 APP = (
@@ -33,8 +34,8 @@ def rights(factory, *arguments, **how):
 
 
 def uploads_left(lab):
-    """What uploads the docker-registries keep."""
-    return [path for registry in lab._registries.values() for path in registry.storage.rglob("_uploads/*")]
+    """What uploads the docker-registries keep, but for the hub's, which is built into."""
+    return [path for alias, registry in lab._registries.items() if alias != "hub" for path in registry.storage.rglob("_uploads/*")]
 
 
 def test_who_may_push(factory, lab):
@@ -144,6 +145,109 @@ def test_each_image_must_be_made_for_each_platform(session, lab, listed, nginx, 
         "not-found" if nginx else "ok", "not-found" if broker else "ok"]
 
 
+# Kinds of manifests.
+
+DOCKER = "application/vnd.docker.distribution."
+DOCKER_MANIFEST, DOCKER_LIST = DOCKER + "manifest.v2+json", DOCKER + "manifest.list.v2+json"
+LAYER = b"a layer"
+PLATFORMS = [{"os": "linux", "architecture": "amd64"}, {"os": "linux", "architecture": "arm", "variant": "v7"}]
+
+
+def described(kind, content, **more):
+    return {"mediaType": kind, "digest": digest(content), "size": len(content), **more}
+
+
+def single(kind, config, layer):
+    return json.dumps({"schemaVersion": 2, "mediaType": kind, "config": described(config, CONFIG),
+                       "layers": [described(layer, LAYER)]}).encode()
+
+
+def index(kind, one_kind, one):
+    """With an attestation, as BuildKit makes one."""
+    entries = [described(one_kind, one, platform=platform) for platform in PLATFORMS]
+    unknown = described(one_kind, b"attestation", platform={"os": "unknown", "architecture": "unknown"})
+    return json.dumps({"schemaVersion": 2, "mediaType": kind, "manifests": [*entries, unknown]}).encode()
+
+
+OCI_ONE = single(MANIFEST, "application/vnd.oci.image.config.v1+json", "application/vnd.oci.image.layer.v1.tar+gzip")
+DOCKER_ONE = single(DOCKER_MANIFEST, "application/vnd.docker.container.image.v1+json",
+                    "application/vnd.docker.image.rootfs.diff.tar.gzip")
+KINDS = {
+    "oci": (MANIFEST, OCI_ONE), "docker": (DOCKER_MANIFEST, DOCKER_ONE),
+    "oci-index": (INDEX, index(INDEX, MANIFEST, OCI_ONE)), "docker-list": (DOCKER_LIST, index(DOCKER_LIST, DOCKER_MANIFEST, DOCKER_ONE)),
+    "mixed": (INDEX, index(INDEX, DOCKER_MANIFEST, DOCKER_ONE)),
+    "schema1": (DOCKER + "manifest.v1+prettyjws", b'{"schemaVersion": 1, "name": "a/b", "fsLayers": []}'),
+    "artifact": ("application/vnd.oci.artifact.manifest.v1+json", b'{"schemaVersion": 2, "blobs": []}'),
+    "nested": (INDEX, json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": [
+        described(INDEX, b"", platform=PLATFORMS[0]) | {"digest": digest(index(INDEX, MANIFEST, OCI_ONE))}]}).encode()),
+}
+BODIES = {digest(content): (kind, content) for kind, content in KINDS.values()}
+
+
+@pytest.fixture
+def kinds(session, lab):
+    session.patterns.add_secret("the password at all hosts", PASSWORD)
+
+    def answer(handler):
+        name = handler.path.rsplit("/", 1)[1]
+        if "/blobs/" in handler.path:
+            handler.say(403 if "/nolayer/" in handler.path and name == digest(LAYER) else 200, CONFIG if name == digest(CONFIG) else LAYER)
+        else:
+            kind, content = BODIES[name] if name in BODIES else KINDS[name]
+            handler.say(200, content, Content_Type=kind, Docker_Content_Digest=digest(content))
+    server = HostileServer(lab, "kinds.example.org", basic(answer))
+    factory = Factory(session, lab, config="container_registries:\n- {type: generic, url: kinds.example.org, "
+                                           "generic_secret_name: creds}\ncontainers: {platforms: [amd64, arm]}\n")
+    factory.give_secret("creds", f"mallory:{PASSWORD}")
+
+    def check(name, platforms="[amd64, arm]", repository="a/b", **how):
+        config = factory.work / "factory-config.yml"
+        config.write_text(config.read_text().rsplit("platforms: ", 1)[0] + f"platforms: {platforms}}}\n")
+        factory.write({"app/docker-compose.yml": f"services: {{a: {{image: 'kinds.example.org/{repository}:{name}'}}}}\n"})
+        server.seen.clear()
+        document = factory.run("check", "containers", "--json", **how).json()
+        asked = [f"{r.method} {r.path.rsplit('/', 2)[1]}" for r in server.seen
+                 if r.method in ("GET", "HEAD") and "Authorization" in r.headers and r.path != "/v2/"]
+        return document["images"][0], asked
+    yield check
+    server.end()
+
+
+@pytest.mark.parametrize("name", ["oci", "docker"])
+def test_a_single_image(kinds, name):
+    image, asked = kinds(name, "[amd64]")
+    assert (image["status"], image["digest"], image["platforms"], image["size"]) == (
+        "ok", digest(KINDS[name][1]), ["linux/amd64"], len(CONFIG) + len(LAYER))
+    assert asked == ["GET manifests", "GET blobs"]
+    image, _ = kinds(name, status=1)
+    assert (image["status"], image["error"]) == ("not-found", "is not made for linux/arm, only for linux/amd64")
+
+
+@pytest.mark.parametrize("name", ["oci-index", "docker-list", "mixed"])
+def test_an_index(kinds, name):
+    image, asked = kinds(name)
+    assert (image["status"], image["digest"], image["platforms"], image["size"]) == (
+        "ok", digest(KINDS[name][1]), ["linux/amd64", "linux/arm/v7"], len(CONFIG) + len(LAYER))
+    assert asked == ["GET manifests", "GET manifests", "HEAD blobs"]
+    image, _ = kinds(name, "[arm64]", status=1)
+    assert image["error"] == "is not made for linux/arm64, only for linux/amd64, linux/arm/v7"
+
+
+@pytest.mark.parametrize(("name", "words"), [
+    ("schema1", "is a docker schema 1 manifest, which has no digests worth trusting and is no longer read"),
+    ("artifact", "is neither an image manifest nor an index, by its media type"),
+    ("nested", "is an index of indexes, which is not understood"),
+])
+def test_what_is_no_image(kinds, name, words):
+    image, _ = kinds(name, "[amd64]", status=1)
+    assert (image["status"], image["error"]) == ("denied", words)
+
+
+def test_a_right_to_manifests_is_not_yet_one_to_layers(kinds):
+    image, _ = kinds("oci-index", repository="a/nolayer", status=1)
+    assert (image["status"], image["error"]) == ("denied", "access denied for secret creds")
+
+
 # What people see.
 
 
@@ -185,3 +289,34 @@ def test_colour_only_on_a_terminal_that_wants_it(factory):
     assert "\033[31mnot-found\033[0m   ghcr.example.com/acme/redis:70" in coloured
     assert coloured.replace("\033[32m", "").replace("\033[31m", "").replace("\033[0m", "") == plain
     assert on_a_terminal(factory.place, NO_COLOR="1") == on_a_terminal(factory.place, TERM="dumb") == plain
+
+
+def progress_on_a_terminal(place, *arguments):
+    """Standard error as a terminal gets it; results go elsewhere."""
+    primary, secondary = os.openpty()
+    done = subprocess.run([place.programs / "pratique", *arguments], stdout=subprocess.PIPE, stderr=secondary, check=True,
+                          cwd=place.work, env={**place.env, "TERM": "xterm"})
+    os.close(secondary)
+    shown = b""
+    with os.fdopen(primary, "rb") as stream:
+        try:
+            while piece := os.read(stream.fileno(), 1 << 16):
+                shown += piece
+        except OSError:
+            pass  # the other end is closed
+    place.keep("progress on a terminal", shown + done.stdout)
+    return shown.decode().replace("\r\n", "\n"), done.stdout.decode()
+
+
+def test_progress_on_a_terminal_only(factory):
+    plain = factory.run("check", "containers")
+    for more in ([], ["--json"]):
+        shown, out = progress_on_a_terminal(factory.place, "check", "containers", *more)
+        assert all(f"\r\033[Kchecking images: {n} of 3" in shown for n in (1, 2, 3))
+        # It is taken away again; the lines below it are whole.
+        assert shown.rstrip("\n").split("\r\033[K")[-1] in ("", plain.err.splitlines()[-1])
+        assert more or out == plain.out
+    for quiet in (["--no-progress"], ["-q"]):
+        shown, _ = progress_on_a_terminal(factory.place, *quiet, "check", "containers")
+        assert "checking" not in shown and "\033" not in shown
+    assert "checking" not in plain.err

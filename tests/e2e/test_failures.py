@@ -189,7 +189,8 @@ def test_a_slow_clock_is_corrected_once_with_a_warning(factory):
 def test_an_image_that_the_identity_may_not_pull(factory):
     factory.lab.deny_action("ecr:BatchGetImage", "base")
     refused(factory, f"pratique: app/docker-compose.yml:7: {ECR}/base:1.2: access denied for secret aws_creds, "
-                     "profile default: <any> (DENIED) (give it the right to pull there)\n", 1)
+                     "profile default: <any> (DENIED) (give it the right to pull there, or correct the name: some registries "
+                     "also say this of what does not exist)\n", 1)
     factory.lab.allow_actions()
     goes_through(factory)
 

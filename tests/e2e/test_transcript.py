@@ -242,10 +242,10 @@ def test_check_as_json(with_secrets):
     assert len(images) == len(document["images"]) == 11
     assert images["worker/Dockerfile", 2] == {
         "image": "hub.example.com/acme/runtime:latest", "file": "worker/Dockerfile", "line": 2, "status": "built-here",
-        "digest": None, "platforms": [], "size": None, "error": None,
+        "digest": None, "platforms": [], "size": None, "error": None, "mirror": None,
     }
     nginx = images["telemetry/docker-compose.yml", 3]
-    assert list(nginx) == ["image", "file", "line", "status", "digest", "platforms", "size", "error"]
+    assert list(nginx) == ["image", "file", "line", "status", "digest", "platforms", "size", "error", "mirror"]
     assert nginx["status"] == "ok" and nginx["platforms"] == ["linux/amd64", "linux/arm64"]
     assert nginx["digest"] == with_secrets.lab.digests["acme.azurecr.io/web/nginx:1.25"]
     assert nginx["size"] > 500_000

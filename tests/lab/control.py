@@ -143,6 +143,10 @@ class Controls:
         """The life of access tokens issued from now on; docker-registry allows 60 s more."""
         self.azure.access_lifetime = seconds
 
+    def end_azure_tokens(self) -> None:
+        """All access tokens issued so far are refused from now on, as after their hour."""
+        self.azure.ended_tokens.update(self.azure.issued_tokens)
+
     def set_azure_application(self, user: str, **changes: bool) -> None:
         """`secret_expired`, `enabled`, `service_principal` of the application with that client id."""
         for name, value in changes.items():

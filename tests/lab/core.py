@@ -29,7 +29,7 @@ from .oidc import (
 )
 from .proxy import Proxy
 from .registries import DockerRegistry, TokenAuth, write_htpasswd
-from .seed import Pusher, seed
+from .seed import SEEDS, Pusher, seed
 from .service import PlainRegistry, Service
 from .token_server import ISSUER, AzureRegistry, Principal
 
@@ -123,17 +123,20 @@ class Lab(Controls):
     def seed(self) -> dict[str, str]:
         """Push the base images; returns (and keeps in .digests) digests by `host/name:tag`."""
         self.ecr.created |= {"base", "tools/compiler"}
-        pushers = {
-            alias: Pusher.to_socket(self._registries[alias].socket, HOSTS[alias], self._seed_authorization(alias))
-            for alias in ("generic", "azure", "ecr")
-        }
-        pushers["tls"] = Pusher(self._direct_connection("tls"), self._seed_authorization("tls"))
+        pushers = {alias: self.pusher(alias) for alias in SEEDS}
         try:
             self.digests = seed(HOSTS, pushers)
         finally:
             for pusher in pushers.values():
                 pusher.close()
         return self.digests
+
+    def pusher(self, alias: str) -> Pusher:
+        """Pushes more images; to be closed."""
+        authorization = self._seed_authorization(alias)
+        if alias == "tls":
+            return Pusher(self._direct_connection(alias), authorization)
+        return Pusher.to_socket(self._registries[alias].socket, HOSTS[alias], authorization)
 
     # What clients need.
 

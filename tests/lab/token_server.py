@@ -60,6 +60,7 @@ class AzureRegistry(Service):
         self.access_lifetime = _ACCESS_LIFETIME
         self.refresh_lifetime = _REFRESH_LIFETIME
         self.issued_tokens: list[str] = []
+        self.ended_tokens: set[str] = set()
 
     def restore(self) -> None:
         self.tenant, self.arm_tokens = TENANT, True
@@ -69,6 +70,12 @@ class AzureRegistry(Service):
 
     async def respond(self, request: Request) -> Answer | Forward:
         if not request.path.startswith("/oauth2/"):
+            scheme, _, token = (request.header("authorization") or "").partition(" ")
+            if scheme.lower() == "bearer" and token in self.ended_tokens:
+                refusal = self._unauthorized("authentication required, visit https://aka.ms/acr/authorization for more information.")
+                refusal.headers.append(("Www-Authenticate", f'Bearer realm="https://{self.name}/oauth2/token",'
+                                                            f'service="{self.name}",error="invalid_token"'))
+                return refusal
             return (self._check(request) if self._checks else None) or Forward(self._socket, keep_authorization=not self._checks)
         if request.path == "/oauth2/exchange" and request.method == "POST":
             return self._exchange((await request.body.read()).decode("latin-1"))

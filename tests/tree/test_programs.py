@@ -18,6 +18,13 @@ def test_the_helper_needs_libc_and_nothing_else():
     assert needed(PROGRAMS / "docker-credential-pratique") == ["libc.so.6"]
 
 
+def test_what_only_some_commands_need_is_loaded_by_them():
+    """src/base/library.h: some thirty libraries less at every start."""
+    late = ("libcurl", "libsqlite3", "libpsl", "libarchive")
+    libraries = needed(PROGRAMS / "pratique")
+    assert libraries and not [name for name in libraries if name.startswith(late)]
+
+
 def test_the_check_sees_other_libraries():
     assert "libc.so.6" in needed(Path("/usr/bin/curl")) and len(needed(Path("/usr/bin/curl"))) > 1
 

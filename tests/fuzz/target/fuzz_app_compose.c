@@ -1,5 +1,6 @@
 /* Any bytes as a Compose file, each of its services pinned: the rewritten file parses and holds no surprise (which the
  * code itself demands of its result), or there is an error. */
+#include "../fyaml_leaks.h"
 #include "target/app_compose.h"
 #include "target/pin.h"
 

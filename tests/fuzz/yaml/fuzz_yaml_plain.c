@@ -4,16 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../fyaml_leaks.h"
 #include "yaml/builder.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-const char *__lsan_default_suppressions(void);
-
-/* libfyaml 0.7.12 loses a little memory over a text of many pieces (fy_atom_iter). */
-const char *__lsan_default_suppressions(void)
-{
-    return "leak:libfyaml.so\n";
-}
 
 static void must(bool holds, const char *what, const pq_yaml_item *a, const pq_yaml_item *b)
 {

@@ -46,13 +46,38 @@ static void strings_sort_by_bytes(void **state)
     assert_int_equal(list.count, 2);
 }
 
+/* Each byte at each place of 20 that are plain: in the middle of eight, and in what is left over. */
+static void a_run_ends_at_what_is_not_plain(void **state)
+{
+    (void)state;
+    char text[] = "abcdefgh ijklmnop ~!";
+    const size_t length = sizeof text - 1;
+    assert_int_equal(pq_ascii_run(text, length), length);
+    assert_int_equal(pq_ascii_run(text, 0), 0);
+    for (size_t at = 0; at < length; at++) {
+        char kept = text[at];
+        for (int byte = 0; byte < 256; byte++) {
+            text[at] = (char)byte;
+            assert_int_equal(pq_ascii_run(text, length), byte >= 0x20 && byte <= 0x7e ? length : at);
+        }
+        text[at] = kept;
+    }
+}
+
+static void texts_are_joined(void **state)
+{
+    (void)state;
+    PQ_AUTO_FREE char *joined = pq_joined("a", "", "/", "bc"), *empty = pq_joined("");
+    assert_string_equal(joined, "a/bc");
+    assert_string_equal(empty, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(utf8_follows_rfc_3629),
-        cmocka_unit_test(nearest_offers_only_what_is_near),
-        cmocka_unit_test(numbers_do_not_wrap),
-        cmocka_unit_test(strings_sort_by_bytes),
+        cmocka_unit_test(utf8_follows_rfc_3629), cmocka_unit_test(a_run_ends_at_what_is_not_plain),
+        cmocka_unit_test(texts_are_joined),      cmocka_unit_test(nearest_offers_only_what_is_near),
+        cmocka_unit_test(numbers_do_not_wrap),   cmocka_unit_test(strings_sort_by_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

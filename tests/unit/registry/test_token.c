@@ -73,7 +73,7 @@ static bool read_token(long status, const char *body, pq_token *out, pq_error *e
     pq_buf_adds(&answer.body, body);
     char source[] = "secret x";
     pq_credential credential = {.source = source};
-    return pq_token_read(&answer, "r.example", &credential, out, err);
+    return pq_token_read(&answer, "r.example", &credential, false, out, err);
 }
 
 static void both_names_of_a_token_are_read(void **state)
