@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "config/config.h"
 
 enum { LEAST_DURATION = 900, MOST_DURATION = 43200, MAX_CHAIN = 16 };
 
@@ -32,30 +33,6 @@ static pq_aws_step *new_step(pq_aws_step_kind kind, char *where, char *words)
 }
 
 /* --- values ------------------------------------------------------------------------------------------------------- */
-
-bool pq_aws_role_valid(const char *arn)
-{
-    const char *iam = strstr(arn, ":iam::");
-    if (!pq_starts_with(arn, "arn:aws") || !iam)
-        return false;
-    const char *account = iam + strlen(":iam::");
-    if (strspn(account, "0123456789") != 12 || !pq_starts_with(account + 12, ":role/") ||
-        !account[12 + strlen(":role/")] || strlen(arn) > 2048)
-        return false;
-    for (const char *at = arn; *at; at++)
-        if (*at <= ' ' || *at > '~')
-            return false;
-    return true;
-}
-
-static bool is_session_name(const char *text)
-{
-    size_t length = strlen(text);
-    for (const char *at = text; *at; at++)
-        if (!pq_ascii_alnum(*at) && !strchr("_+=,.@-", *at))
-            return false;
-    return length >= 2 && length <= 64;
-}
 
 /* The text of a setting (owned), NULL when there is none. One that is no text is a problem. */
 static char *text_of(const pq_aws_profile *profile, const char *name)
@@ -123,7 +100,8 @@ static bool has_static_keys(const pq_aws_profile *profile)
 /* What names a session in CloudTrail when nobody said. */
 static char *session_of(const pq_aws_profile *profile)
 {
-    char *name = text_like(profile, "role_session_name", is_session_name, "2 to 64 letters, digits and _+=,.@-");
+    char *name =
+        text_like(profile, "role_session_name", pq_config_session_valid, "2 to 64 letters, digits and _+=,.@-");
     return name ? name : pq_strdup(default_session);
 }
 
@@ -218,10 +196,10 @@ static pq_aws_step *plan_web_identity(planner *p, const pq_aws_profile *profile,
         (void)pq_errors_add(p->errors, PQ_ECONFIG, step->where,
                             by_variable ? "set AWS_ROLE_ARN" : "add role_arn to the profile",
                             "web identity without a role to assume");
-    else if (!pq_aws_role_valid(step->role_arn))
+    else if (!pq_config_role_valid(step->role_arn))
         (void)pq_errors_add(p->errors, PQ_ECONFIG, named, "a role such as arn:aws:iam::123456789012:role/pull",
                             "role_arn has not the form that AWS takes");
-    else if (!is_session_name(step->session_name))
+    else if (!pq_config_session_valid(step->session_name))
         (void)pq_errors_add(p->errors, PQ_ECONFIG, "AWS_ROLE_SESSION_NAME", NULL,
                             "must be 2 to 64 letters, digits and _+=,.@-");
     else
@@ -416,7 +394,7 @@ static pq_aws_step *plan_profile_role(planner *p, const pq_aws_profile *profile)
                    "role_arn without a source_profile%s", p->files->is_secret ? "" : " or credential_source");
     PQ_AUTO_AWS_STEP *step = new_step(PQ_AWS_STEP_ROLE, pq_aws_profile_where(profile), words_of(profile, ""));
     step->role_arn =
-        text_like(profile, "role_arn", pq_aws_role_valid, "a role such as arn:aws:iam::123456789012:role/pull");
+        text_like(profile, "role_arn", pq_config_role_valid, "a role such as arn:aws:iam::123456789012:role/pull");
     step->external_id = text_of(profile, "external_id");
     step->session_name = session_of(profile);
     step->duration = duration_of(profile);
