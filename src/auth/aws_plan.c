@@ -188,9 +188,9 @@ static pq_aws_step *plan_web_identity(planner *p, const pq_aws_profile *profile,
         new_step(PQ_AWS_STEP_WEB_IDENTITY, by_variable ? pq_strdup(variable) : pq_aws_profile_where(profile),
                  by_variable ? pq_strdup(variable) : words_of(profile, ", web identity"));
     step->token_file = file ? pq_strdup(file) : text_of(profile, "web_identity_token_file");
-    step->role_arn = role ? pq_strdup(role) : profile ? text_of(profile, "role_arn") : NULL;
-    step->session_name = session ? pq_strdup(session) : profile ? session_of(profile) : pq_strdup(default_session);
-    step->duration = profile ? duration_of(profile) : 0;
+    step->role_arn = role ? pq_strdup(role) : text_of(profile, "role_arn");
+    step->session_name = session ? pq_strdup(session) : session_of(profile);
+    step->duration = duration_of(profile);
     const char *named = role ? "AWS_ROLE_ARN" : step->where;
     if (!step->role_arn)
         (void)pq_errors_add(p->errors, PQ_ECONFIG, step->where,
@@ -470,10 +470,8 @@ pq_aws_step *pq_aws_plan_files(pq_aws_profiles *files, const char *entry_profile
         return NULL;
     }
     PQ_AUTO_AWS_STEP *step = entry_profile ? NULL : plan_variables(errors);
-    if (!step && errors->count == before && found)
+    if (!step && errors->count == before) /* a profile that is not there has no settings, but the variables count */
         step = plan_profile(&p, &profile, !entry_profile);
-    else if (!step && errors->count == before && pq_getenv("AWS_WEB_IDENTITY_TOKEN_FILE"))
-        step = plan_web_identity(&p, NULL, true);
     if (!step && errors->count == before)
         step = plan_container();
     if (!step && errors->count == before)
