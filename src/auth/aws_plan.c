@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "config/config.h"
 
 enum { LEAST_DURATION = 900, MOST_DURATION = 43200, MAX_CHAIN = 16 };
 
@@ -32,30 +33,6 @@ static pq_aws_step *new_step(pq_aws_step_kind kind, char *where, char *words)
 }
 
 /* --- values ------------------------------------------------------------------------------------------------------- */
-
-bool pq_aws_role_valid(const char *arn)
-{
-    const char *iam = strstr(arn, ":iam::");
-    if (!pq_starts_with(arn, "arn:aws") || !iam)
-        return false;
-    const char *account = iam + strlen(":iam::");
-    if (strspn(account, "0123456789") != 12 || !pq_starts_with(account + 12, ":role/") ||
-        !account[12 + strlen(":role/")] || strlen(arn) > 2048)
-        return false;
-    for (const char *at = arn; *at; at++)
-        if (*at <= ' ' || *at > '~')
-            return false;
-    return true;
-}
-
-static bool is_session_name(const char *text)
-{
-    size_t length = strlen(text);
-    for (const char *at = text; *at; at++)
-        if (!pq_ascii_alnum(*at) && !strchr("_+=,.@-", *at))
-            return false;
-    return length >= 2 && length <= 64;
-}
 
 /* The text of a setting (owned), NULL when there is none. One that is no text is a problem. */
 static char *text_of(const pq_aws_profile *profile, const char *name)
@@ -123,7 +100,8 @@ static bool has_static_keys(const pq_aws_profile *profile)
 /* What names a session in CloudTrail when nobody said. */
 static char *session_of(const pq_aws_profile *profile)
 {
-    char *name = text_like(profile, "role_session_name", is_session_name, "2 to 64 letters, digits and _+=,.@-");
+    char *name =
+        text_like(profile, "role_session_name", pq_config_session_valid, "2 to 64 letters, digits and _+=,.@-");
     return name ? name : pq_strdup(default_session);
 }
 
@@ -210,18 +188,18 @@ static pq_aws_step *plan_web_identity(planner *p, const pq_aws_profile *profile,
         new_step(PQ_AWS_STEP_WEB_IDENTITY, by_variable ? pq_strdup(variable) : pq_aws_profile_where(profile),
                  by_variable ? pq_strdup(variable) : words_of(profile, ", web identity"));
     step->token_file = file ? pq_strdup(file) : text_of(profile, "web_identity_token_file");
-    step->role_arn = role ? pq_strdup(role) : profile ? text_of(profile, "role_arn") : NULL;
-    step->session_name = session ? pq_strdup(session) : profile ? session_of(profile) : pq_strdup(default_session);
-    step->duration = profile ? duration_of(profile) : 0;
+    step->role_arn = role ? pq_strdup(role) : text_of(profile, "role_arn");
+    step->session_name = session ? pq_strdup(session) : session_of(profile);
+    step->duration = duration_of(profile);
     const char *named = role ? "AWS_ROLE_ARN" : step->where;
     if (!step->role_arn)
         (void)pq_errors_add(p->errors, PQ_ECONFIG, step->where,
                             by_variable ? "set AWS_ROLE_ARN" : "add role_arn to the profile",
                             "web identity without a role to assume");
-    else if (!pq_aws_role_valid(step->role_arn))
+    else if (!pq_config_role_valid(step->role_arn))
         (void)pq_errors_add(p->errors, PQ_ECONFIG, named, "a role such as arn:aws:iam::123456789012:role/pull",
                             "role_arn has not the form that AWS takes");
-    else if (!is_session_name(step->session_name))
+    else if (!pq_config_session_valid(step->session_name))
         (void)pq_errors_add(p->errors, PQ_ECONFIG, "AWS_ROLE_SESSION_NAME", NULL,
                             "must be 2 to 64 letters, digits and _+=,.@-");
     else
@@ -416,7 +394,7 @@ static pq_aws_step *plan_profile_role(planner *p, const pq_aws_profile *profile)
                    "role_arn without a source_profile%s", p->files->is_secret ? "" : " or credential_source");
     PQ_AUTO_AWS_STEP *step = new_step(PQ_AWS_STEP_ROLE, pq_aws_profile_where(profile), words_of(profile, ""));
     step->role_arn =
-        text_like(profile, "role_arn", pq_aws_role_valid, "a role such as arn:aws:iam::123456789012:role/pull");
+        text_like(profile, "role_arn", pq_config_role_valid, "a role such as arn:aws:iam::123456789012:role/pull");
     step->external_id = text_of(profile, "external_id");
     step->session_name = session_of(profile);
     step->duration = duration_of(profile);
@@ -492,10 +470,8 @@ pq_aws_step *pq_aws_plan_files(pq_aws_profiles *files, const char *entry_profile
         return NULL;
     }
     PQ_AUTO_AWS_STEP *step = entry_profile ? NULL : plan_variables(errors);
-    if (!step && errors->count == before && found)
+    if (!step && errors->count == before) /* a profile that is not there has no settings, but the variables count */
         step = plan_profile(&p, &profile, !entry_profile);
-    else if (!step && errors->count == before && pq_getenv("AWS_WEB_IDENTITY_TOKEN_FILE"))
-        step = plan_web_identity(&p, NULL, true);
     if (!step && errors->count == before)
         step = plan_container();
     if (!step && errors->count == before)

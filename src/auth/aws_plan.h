@@ -60,7 +60,5 @@ pq_aws_step *pq_aws_plan_environment(const char *profile, const char *where, pq_
 pq_aws_step *pq_aws_plan_files(pq_aws_profiles *files, const char *profile, const char *where,
                                pq_errors *errors) PQ_MUST_USE;
 
-/* arn:PARTITION:iam::ACCOUNT:role/NAME. */
-bool pq_aws_role_valid(const char *arn);
 /* A path of the AWS CLI with `~` opened (owned); NULL when there is no home. */
 char *pq_aws_own_path(const char *path) PQ_MUST_USE;

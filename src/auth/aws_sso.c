@@ -29,6 +29,7 @@ static bool read_time(const char *text, time_t *out)
 bool pq_aws_sso_token_read(const void *bytes, size_t length, const char *where, pq_secret **out, time_t *out_expires,
                            pq_error *err)
 {
+    *out_expires = 0;
     pq_json_wipe_memory();
     json_t *document = json_loadb(bytes, length, JSON_REJECT_DUPLICATES, NULL);
     const json_t *token = json_object_get(document, "accessToken");

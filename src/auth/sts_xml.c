@@ -74,11 +74,12 @@ static void XMLCALL on_start(void *context, const XML_Char *name, const XML_Char
 {
     (void)attributes;
     reader *r = context;
-    if (r->depth == MAX_DEPTH || strlen(name) >= LONGEST_NAME || r->wanted_depth) {
+    size_t width = strlen(name);
+    if (r->depth == MAX_DEPTH || width >= LONGEST_NAME || r->wanted_depth) {
         give_up(r); /* also an element within a text */
         return;
     }
-    strcpy(r->parents[r->depth++], name);
+    memcpy(r->parents[r->depth++], name, width + 1);
     slot place = slot_of(r, name);
     if ((place.text && *place.text) || (place.secret && *place.secret))
         give_up(r);

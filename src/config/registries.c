@@ -46,24 +46,32 @@ static const char *check_region(const char *text)
     return only(text, "-_") ? NULL : "a region such as us-east-2";
 }
 
-static const char *check_role(const char *text)
+bool pq_config_role_valid(const char *arn)
 {
     /* arn:PARTITION:iam::ACCOUNT:role/NAME (AWS, "IAM identifiers"). */
-    const char *const words = "a role such as arn:aws:iam::123456789012:role/pull";
-    const char *iam = strstr(text, ":iam::");
-    if (!pq_starts_with(text, "arn:aws") || !iam)
-        return words;
+    const char *iam = strstr(arn, ":iam::");
+    if (!pq_starts_with(arn, "arn:aws") || !iam || strlen(arn) > 2048)
+        return false;
     const char *account = iam + strlen(":iam::");
-    bool good = strspn(account, "0123456789") == 12 && pq_starts_with(account + 12, ":role/") &&
-                account[12 + strlen(":role/")] != '\0';
-    return good ? NULL : words;
+    return strspn(account, "0123456789") == 12 && pq_starts_with(account + 12, ":role/") &&
+           account[12 + strlen(":role/")] && only(arn, ":/_+=,.@-");
+}
+
+static const char *check_role(const char *text)
+{
+    return pq_config_role_valid(text) ? NULL : "a role such as arn:aws:iam::123456789012:role/pull";
 }
 
 /* Lengths and characters from the parameters of AssumeRole (STS API). */
+bool pq_config_session_valid(const char *name)
+{
+    size_t length = strlen(name);
+    return length >= 2 && length <= 64 && only(name, "_+=,.@-");
+}
+
 static const char *check_session(const char *text)
 {
-    size_t length = strlen(text);
-    return length >= 2 && length <= 64 && only(text, "_+=,.@-") ? NULL : "2 to 64 letters, digits and _+=,.@-";
+    return pq_config_session_valid(text) ? NULL : "2 to 64 letters, digits and _+=,.@-";
 }
 
 static const char *check_external_id(const char *text)

@@ -105,7 +105,7 @@ class AwsCloud:
     def instance_env(self) -> dict[str, str]:
         return {
             "AWS_EC2_METADATA_DISABLED": "false",
-            "AWS_EC2_METADATA_SERVICE_ENDPOINT": f"http://{self.instance.name}",
+            "AWS_EC2_METADATA_SERVICE_ENDPOINT": f"http://{self.instance.name}/",
         }
 
     def container_env(self) -> dict[str, str]:

@@ -4,6 +4,7 @@
 
 #include "auth/aws_plan.h"
 #include "base/log.h"
+#include "config/config.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -25,7 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     PQ_AUTO_FREE char *key = step ? pq_aws_step_key(step) : NULL;
     for (const pq_aws_step *at = step; at; at = at->source)
         if ((at->kind == PQ_AWS_STEP_ROLE) != (at->source != NULL) ||
-            (at->role_arn && !pq_aws_role_valid(at->role_arn)))
+            (at->role_arn && !pq_config_role_valid(at->role_arn)))
             abort();
     return 0;
 }
