@@ -10,23 +10,15 @@
 #include "cmd/commands.h"
 
 static const pq_command *const commands[] = {
-    &pq_cmd_secrets_update,
-    &pq_cmd_secrets_list,
-    &pq_cmd_secrets_rekey,
-    &pq_cmd_config_check,
-    &pq_cmd_images,
-    &pq_cmd_check,
-    &pq_cmd_login,
-    &pq_cmd_logout,
-    &pq_cmd_credential_get,
-    &pq_cmd_credential_store,
-    &pq_cmd_credential_erase,
-    &pq_cmd_credential_list,
-    &pq_cmd_credential_kubelet,
-    &pq_cmd_tuf_init,
-    &pq_cmd_target_build,
-    &pq_cmd_target_show,
-    &pq_cmd_target_verify,
+    &pq_cmd_secrets_update,   &pq_cmd_secrets_list,
+    &pq_cmd_secrets_rekey,    &pq_cmd_config_check,
+    &pq_cmd_images,           &pq_cmd_check,
+    &pq_cmd_policy,           &pq_cmd_login,
+    &pq_cmd_logout,           &pq_cmd_credential_get,
+    &pq_cmd_credential_store, &pq_cmd_credential_erase,
+    &pq_cmd_credential_list,  &pq_cmd_credential_kubelet,
+    &pq_cmd_tuf_init,         &pq_cmd_target_build,
+    &pq_cmd_target_show,      &pq_cmd_target_verify,
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 

@@ -11,8 +11,8 @@ from .conftest import PROGRAMS
 from .factory import SMALL, Factory
 
 COMMANDS = [
-    "secrets update", "secrets list", "secrets rekey", "config check", "images", "check", "login", "logout",
-    "credential get", "credential store", "credential erase", "credential list", "credential kubelet", "tuf init",
+    "secrets update", "secrets list", "secrets rekey", "config check", "images", "check", "policy", "login",
+    "logout", "credential get", "credential store", "credential erase", "credential list", "credential kubelet", "tuf init",
     "target build", "target show", "target verify",
 ]
 
