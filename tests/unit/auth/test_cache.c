@@ -257,11 +257,13 @@ static void without_a_folder_it_works_too(void **state)
     PQ_AUTO_ERROR err = {0};
     cloud c = {.life = 3600, .calls = f.calls};
     assert_true(pq_cache_get(NULL, f.name, true, ask, &c, &credential, &err));
+    pq_credential_clear(&credential);
     /* One that is not to be written, nor opened: root may write anywhere, so the folder goes. */
     PQ_AUTO_FREE char *gone = pq_path_join(*state, "gone");
     assert_int_equal(mkdir(gone, 0700), 0);
     PQ_AUTO_CACHE *cache = pq_cache_open(gone, &err);
     assert_int_equal(rmdir(gone), 0);
+    pq_credential_clear(&credential);
     assert_true(pq_cache_get(cache, f.name, true, ask, &c, &credential, &err));
     assert_int_equal(count_calls(&f), 2);
 }
