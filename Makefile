@@ -67,9 +67,10 @@ install: all ## into DESTDIR and PREFIX=/usr/local
 	install -d $(bindir) $(mandir) $(docdir)
 	install -m 755 $(BUILD)/bin/pratique $(BUILD)/bin/docker-credential-pratique $(bindir)
 	install -m 644 docs/man/*.1 $(mandir)
-	install -d $(docdir)/docs
+	install -d $(docdir)/docs $(docdir)/packaging/kubelet
 	install -m 644 LICENSE README.md $(docdir)
 	install -m 644 docs/*.md $(docdir)/docs
+	install -m 644 packaging/kubelet/* $(docdir)/packaging/kubelet
 
 uninstall: ## take away what install put there
 	rm -f $(bindir)/pratique $(bindir)/docker-credential-pratique

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 # Columns of the program's own layout (src/cmd/args.c).
-SUMMARY_COLUMN = 20
+SUMMARY_COLUMN = 22
 OPTION_COLUMN = 28
 
 

@@ -25,7 +25,7 @@ packages_for() {
     fuzz) echo clang libclang-rt-14-dev ;;
     bench)
         packages_for demo
-        echo awscli
+        echo awscli amazon-ecr-credential-helper
         ;;
     interop)
         packages_for test

@@ -16,3 +16,13 @@ typedef struct pq_jwt {
 /* False when it is no token of the compact form (RFC 7515, section 3.1) with a set of claims. */
 bool pq_jwt_read(const void *bytes, size_t length, pq_jwt *out) PQ_MUST_USE;
 void pq_jwt_clear(pq_jwt *jwt);
+
+typedef enum pq_jwt_grant {
+    PQ_JWT_SAYS_NOTHING = 0, /* no such token, or it has no list of rights */
+    PQ_JWT_DENIES,
+    PQ_JWT_GRANTS,
+} pq_jwt_grant;
+
+/* Whether the token of a registry grants an action ("push") in a repository: its claim `access` lists what was granted
+ * of that which was asked for (distribution, "Token Authentication Implementation", and so at Azure and Docker Hub). */
+pq_jwt_grant pq_jwt_access(const void *bytes, size_t length, const char *repository, const char *action) PQ_MUST_USE;

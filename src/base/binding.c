@@ -247,7 +247,7 @@ bool pq_binding_read(const char *path, const char *only, pq_binding *out, pq_err
             return pq_fail(err, PQ_EDENIED, path, NULL, "is a symbolic link, which a binding may not be");
         return pq_fail_errno(err, path, "cannot be opened");
     }
-    struct stat status;
+    struct stat status, above;
     PQ_AUTO_FREE char *folder = pq_path_dirname(path);
     if (fstat(fd, &status) != 0)
         return pq_fail_errno(err, path, "cannot be looked at");
@@ -255,10 +255,10 @@ bool pq_binding_read(const char *path, const char *only, pq_binding *out, pq_err
         return pq_fail(err, PQ_EDENIED, path, NULL, "is not a regular file");
     if (!pq_trust_status(&status, path, err))
         return false;
-    if (stat(folder, &status) != 0)
+    if (stat(folder, &above) != 0)
         return pq_fail_errno(err, folder, "cannot be looked at");
     PQ_AUTO_BUF bytes = PQ_BUF(PQ_MAX_BINDING);
-    return pq_trust_status(&status, folder, err) && pq_read_fd(fd, path, &bytes, err) &&
+    return pq_trust_status(&above, folder, err) && pq_read_open_file(fd, path, &status, &bytes, err) &&
            pq_binding_parse(pq_buf_text(&bytes), bytes.length, path, only, out, err);
 }
 

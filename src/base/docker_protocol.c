@@ -35,15 +35,19 @@ char *pq_docker_host(const char *url)
 void pq_docker_json_string(pq_buf *out, const char *bytes, size_t length)
 {
     pq_buf_addc(out, '"');
+    size_t plain = 0; /* where the bytes begin that pass as they are */
     for (size_t i = 0; i < length; i++) {
         unsigned char byte = (unsigned char)bytes[i];
-        if (byte == '"' || byte == '\\')
-            pq_buf_addf(out, "\\%c", byte);
-        else if (byte < 0x20)
+        if (byte >= 0x20 && byte != '"' && byte != '\\')
+            continue;
+        pq_buf_add(out, bytes + plain, i - plain);
+        plain = i + 1;
+        if (byte < 0x20)
             pq_buf_addf(out, "\\u%04x", byte);
         else
-            pq_buf_addc(out, (char)byte);
+            pq_buf_addf(out, "\\%c", byte);
     }
+    pq_buf_add(out, bytes + plain, length - plain);
     pq_buf_addc(out, '"');
 }
 

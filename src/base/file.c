@@ -59,8 +59,7 @@ static bool check_regular(int fd, const char *name, const pq_buf *out, struct st
     return true;
 }
 
-/* All of a regular file whose size is known: one allocation and, as a rule, one read. */
-static bool read_sized(int fd, const char *name, const struct stat *status, pq_buf *out, pq_error *err)
+bool pq_read_open_file(int fd, const char *name, const struct stat *status, pq_buf *out, pq_error *err)
 {
     size_t size = status->st_size > 0 ? (size_t)status->st_size : 0, before = out->length;
     if (size == 0 || size >= out->cap - out->length) /* of /proc, or at the cap: read until it ends */
@@ -82,7 +81,7 @@ bool pq_read_file(const char *path, pq_buf *out, pq_error *err)
         return pq_fail_errno(err, path, "cannot open");
     }
     struct stat status;
-    return check_regular(fd, path, out, &status, err) && read_sized(fd, path, &status, out, err);
+    return check_regular(fd, path, out, &status, err) && pq_read_open_file(fd, path, &status, out, err);
 }
 
 bool pq_hold_standard_streams(void)
@@ -417,7 +416,8 @@ bool pq_tree_read(const pq_tree *tree, const char *relative, pq_buf *out, pq_err
 {
     PQ_AUTO_CLOSE int fd = open_in_tree(tree, relative, READ_FLAGS, err);
     struct stat status;
-    return fd >= 0 && check_regular(fd, relative, out, &status, err) && read_sized(fd, relative, &status, out, err);
+    return fd >= 0 && check_regular(fd, relative, out, &status, err) &&
+           pq_read_open_file(fd, relative, &status, out, err);
 }
 
 bool pq_tree_read_in(const pq_tree *tree, int folder, const char *relative, pq_buf *out, pq_error *err)
@@ -429,7 +429,7 @@ bool pq_tree_read_in(const pq_tree *tree, int folder, const char *relative, pq_b
     struct stat status;
     if (fd < 0)
         return pq_tree_read(tree, relative, out, err);
-    return check_regular(fd, relative, out, &status, err) && read_sized(fd, relative, &status, out, err);
+    return check_regular(fd, relative, out, &status, err) && pq_read_open_file(fd, relative, &status, out, err);
 }
 
 bool pq_tree_stat(const pq_tree *tree, const char *relative, struct stat *out)

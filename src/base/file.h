@@ -12,6 +12,8 @@ bool pq_hold_standard_streams(void) PQ_MUST_USE;
 bool pq_read_file(const char *path, pq_buf *out, pq_error *err) PQ_MUST_USE;
 /* Reads all that a descriptor still gives. `name` is for errors. */
 bool pq_read_fd(int fd, const char *name, pq_buf *out, pq_error *err) PQ_MUST_USE;
+/* The same for a regular file whose status is known: as a rule with one read. */
+bool pq_read_open_file(int fd, const char *name, const struct stat *status, pq_buf *out, pq_error *err) PQ_MUST_USE;
 /* Writes all bytes, however often write() stops in the middle. `name` is for errors. */
 bool pq_write_fd(int fd, const char *name, const void *bytes, size_t length, pq_error *err) PQ_MUST_USE;
 /* The file appears whole under its name or not at all, also over a crash of the machine: a temporary file in the same

@@ -7,6 +7,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/text.h"
 
 pq_runtime_environment pq_runtime_environment_read(void)
@@ -45,8 +46,18 @@ int pq_runtime_dir_open(const char *path, pq_error *err)
     return -1;
 }
 
+/* Nothing is made where it could not be used. */
+static bool may_be_made(const char *path)
+{
+    PQ_AUTO_FREE char *parent = pq_path_dirname(path);
+    PQ_AUTO_CLOSE int fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd >= 0 && in_memory(fd);
+}
+
 static bool is_good(const char *path, pq_error *err)
 {
+    if (access(path, F_OK) != 0 && !may_be_made(path))
+        return pq_fail(err, PQ_ESYSTEM, path, NULL, "is not there, nor in a folder in memory (tmpfs)");
     if (mkdir(path, 0700) != 0 && errno != EEXIST)
         return pq_fail_errno(err, path, "cannot be made as a folder for tokens");
     PQ_AUTO_CLOSE int fd = pq_runtime_dir_open(path, err);

@@ -48,6 +48,40 @@ size_t pq_ascii_run(const char *text, size_t length)
     return at;
 }
 
+static const char *const wide_spaces[] = {
+    "\xc2\x85",     "\xc2\xa0",     "\xe1\x9a\x80", "\xe2\x80\x80", "\xe2\x80\x81", "\xe2\x80\x82", "\xe2\x80\x83",
+    "\xe2\x80\x84", "\xe2\x80\x85", "\xe2\x80\x86", "\xe2\x80\x87", "\xe2\x80\x88", "\xe2\x80\x89", "\xe2\x80\x8a",
+    "\xe2\x80\xa8", "\xe2\x80\xa9", "\xe2\x80\xaf", "\xe2\x81\x9f", "\xe3\x80\x80",
+};
+
+/* Bytes of the white space at the start or the end; 0 when there is none. */
+static size_t space_at(const char *text, size_t length, bool end)
+{
+    if (length && pq_ascii_space(text[end ? length - 1 : 0]))
+        return 1;
+    if (!length || !(text[end ? length - 1 : 0] & 0x80))
+        return 0;
+    for (size_t i = 0; i < sizeof wide_spaces / sizeof *wide_spaces; i++) {
+        size_t width = strlen(wide_spaces[i]);
+        if (width <= length && memcmp(end ? text + length - width : text, wide_spaces[i], width) == 0)
+            return width;
+    }
+    return 0;
+}
+
+void pq_trim_left(const char **text, size_t *length)
+{
+    for (size_t width; (width = space_at(*text, *length, false)); *length -= width)
+        *text += width;
+}
+
+void pq_trim(const char **text, size_t *length)
+{
+    pq_trim_left(text, length);
+    for (size_t width; (width = space_at(*text, *length, true));)
+        *length -= width;
+}
+
 size_t pq_utf8_width(const char *text, size_t length)
 {
     if (length == 0)

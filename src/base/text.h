@@ -38,6 +38,9 @@ static inline bool pq_ascii_space(char byte)
 
 void pq_ascii_lower_in_place(char *text);
 bool pq_ascii_equal_nocase(const char *a, const char *b);
+/* Takes white space away from the start, and from the end, as Unicode knows it: no-break spaces and their like too. */
+void pq_trim_left(const char **text, size_t *length);
+void pq_trim(const char **text, size_t *length);
 /* How many bytes from `text` on are ASCII that can be seen, or spaces. */
 size_t pq_ascii_run(const char *text, size_t length);
 /* Length in bytes of the valid UTF-8 sequence that starts at `text`, 0 when there is none within `length`. */

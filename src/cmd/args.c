@@ -256,7 +256,7 @@ void pq_program_help(const pq_command *const *commands, size_t count, pq_buf *ou
                 0);
     pq_buf_adds(out, "\nCommands:\n");
     for (size_t i = 0; i < count; i++)
-        pq_buf_addf(out, "  %-18s%s\n", commands[i]->name, commands[i]->summary);
+        pq_buf_addf(out, "  %-20s%s\n", commands[i]->name, commands[i]->summary);
     pq_buf_adds(out, "\nGlobal options:\n");
     add_options(out, pq_global_options);
     pq_buf_adds(out, "\nExit status: 0 done; 1 it ran and what was asked is not so; 2 the command line, configuration\n"

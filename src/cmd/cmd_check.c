@@ -7,13 +7,11 @@
 #include "base/signals.h"
 #include "cmd/commands.h"
 #include "cmd/scan_json.h"
-#include "cmd/scan_options.h"
-#include "target/layout.h"
+#include "cmd/tree_images.h"
 #include "target/preflight.h"
-#include "target/revision.h"
 
 static const pq_option check_options[] = {
-    {"manifests-only", '\0', NULL, "Do without reading manifests and trying one layer of each image."},
+    {"manifests-only", '\0', NULL, "Do without reading manifests and trying one blob of each image."},
     PQ_SCAN_OPTIONS,
     {0},
 };
@@ -21,28 +19,24 @@ static const pq_option check_options[] = {
 typedef struct check {
     pq_cli *cli;
     pq_session session;
-    pq_scan scan;
-    pq_layout layout; /* of the folder, to know what is built here */
+    pq_tree_images tree;
     pq_preflight preflight;
     pq_platform platform; /* of this machine */
     pq_platform *wanted;  /* containers.platforms, or this machine's */
     size_t wanted_count;
     size_t logins, denied, missing, unreachable, unresolved; /* that are not in order */
-    pq_revision revision;                                    /* empty outside of git */
     bool ran;                                                /* the registries were asked */
 } check;
 
 static void clear_check(check *c)
 {
     pq_session_clear(&c->session);
-    pq_scan_clear(&c->scan);
-    pq_layout_clear(&c->layout);
+    pq_tree_images_clear(&c->tree);
     pq_preflight_clear(&c->preflight);
     pq_platform_clear(&c->platform);
     for (size_t i = 0; i < c->wanted_count; i++)
         pq_platform_clear(&c->wanted[i]);
     free(c->wanted);
-    pq_revision_clear(&c->revision);
 }
 
 /* What images must be made for. What the configuration says was checked when it was read. */
@@ -92,23 +86,12 @@ static void print_summary(check *c)
         pq_print(cli, "\n");
 }
 
-/* HOST/FACTORY/NAME of the hub, with NAME a folder of this tree that has a Dockerfile. */
-static bool is_built_here(const check *c, const pq_reference *reference)
-{
-    const pq_config *config = &c->session.config;
-    if (!config->hub.line || reference->digest || strcmp(reference->domain, config->hub.host.text) != 0 ||
-        (reference->tag && strcmp(reference->tag, "latest") != 0 && !pq_streq(reference->tag, c->revision.short_name)))
-        return false;
-    size_t length = strlen(config->hub.factory.text);
-    return strncmp(reference->path, config->hub.factory.text, length) == 0 && reference->path[length] == '/' &&
-           pq_layout_image(&c->layout, reference->path + length + 1);
-}
-
 /* CI needs no more than pull. The hub is where we publish: its identity may do that. */
 static void warn_of_push(const pq_checked_registry *registry, const char *access)
 {
     if (registry->can_push == PQ_PUSH_YES && strcmp(access, "hub") != 0)
-        pq_warn(registry->host, "to pull, give it an identity that may do no more",
+        pq_warn(registry->host,
+                "give it an identity with the least privilege: `pratique policy` prints what pulling takes",
                 "%s can do more than pull: it may push to %s", registry->identity, registry->pushed);
 }
 
@@ -205,9 +188,7 @@ static void print_unresolved(check *c, json_t *list, const pq_unresolved *unreso
     pq_json_set(one, "error", pq_json_text(unresolved->reason));
     pq_json_set(one, "mirror", json_null());
     pq_json_append(list, one);
-    PQ_AUTO_FREE char *where = pq_asprintf("%s:%u", unresolved->file, unresolved->line);
-    (void)pq_errors_add(&cli->errors, PQ_EFAILED, where, "give it a value there, or a default",
-                        "which image is meant cannot be known: %s", unresolved->reason);
+    pq_tree_images_unresolved(unresolved, &cli->errors);
 }
 
 static void report(check *c)
@@ -223,10 +204,10 @@ static void report(check *c)
         if (err->code != PQ_OK && registry->needed)
             (void)pq_errors_add(&cli->errors, err->code, err->where, err->hint, "%s", err->message);
     }
-    for (size_t i = 0; c->ran && i < c->scan.use_count; i++)
-        print_image(c, images, &c->scan.uses[i]);
-    for (size_t i = 0; i < c->scan.unresolved_count; i++)
-        print_unresolved(c, images, &c->scan.unresolved[i]);
+    for (size_t i = 0; c->ran && i < c->tree.scan.use_count; i++)
+        print_image(c, images, &c->tree.scan.uses[i]);
+    for (size_t i = 0; i < c->tree.scan.unresolved_count; i++)
+        print_unresolved(c, images, &c->tree.scan.unresolved[i]);
     print_summary(c);
     if (cli->json) {
         pq_json_set(cli->document, "registries", registries);
@@ -235,36 +216,6 @@ static void report(check *c)
         json_decref(registries);
         json_decref(images);
     }
-}
-
-/* Which folders are images here; what else is odd about the layout is `target build`'s business. */
-static void read_layout(check *c, const char *folder)
-{
-    PQ_AUTO_ERROR err = {0};
-    PQ_AUTO_ERRORS ignored = {0};
-    PQ_AUTO_TREE tree = PQ_TREE_NONE;
-    if (pq_is_dir(folder) && pq_tree_open(folder, &tree, &err))
-        (void)pq_layout_read(&tree, c->platform.architecture, &c->layout, &ignored);
-}
-
-static bool wants_tag(const pq_scan *scan, const pq_vars *variables)
-{
-    bool wanted = false;
-    for (size_t i = 0; i < scan->unresolved_count && !wanted; i++)
-        wanted = strstr(scan->unresolved[i].text, "TAG") != NULL;
-    return wanted && !pq_vars_get(variables, "TAG");
-}
-
-/* TAG means what it means in `target build`; it takes asking git, so only where a file asks for it. */
-static void scan_folder(check *c, const char *folder, pq_scan_arguments *how)
-{
-    PQ_AUTO_ERROR err = {0};
-    pq_scan_path(folder, &how->options, &c->scan);
-    if (!wants_tag(&c->scan, &how->variables) || !pq_is_dir(folder) || !pq_revision_read(folder, &c->revision, &err))
-        return;
-    pq_vars_set(&how->variables, "TAG", c->revision.short_name, NULL);
-    pq_scan_clear(&c->scan);
-    pq_scan_path(folder, &how->options, &c->scan);
 }
 
 static void run_check(check *c, const pq_arguments *arguments)
@@ -280,23 +231,17 @@ static void run_check(check *c, const pq_arguments *arguments)
     bool read = pq_session_read_mirrors(&c->session, cli, &scanned);
     c->preflight.mirrors = &c->session.mirrors;
     read_platforms(c);
-    pq_scan_arguments_define(&how, &c->session.config);
-    scan_folder(c, folder, &how);
-    if (c->scan.errors.count) {
-        pq_errors_append(&cli->errors, &c->scan.errors);
+    if (!pq_tree_images_read(&c->tree, folder, &how, &c->session.config, &cli->errors) || !read ||
+        !pq_session_open_secrets(&c->session, cli) || !pq_session_connect(&c->session, cli))
         return;
-    }
-    if (!read || !pq_session_open_secrets(&c->session, cli) || !pq_session_connect(&c->session, cli))
-        return;
-    read_layout(c, folder);
     for (size_t i = 0; i < c->session.config.registry_count; i++)
         if (c->session.config.registries[i].host.text)
             pq_preflight_add_host(&c->preflight, c->session.config.registries[i].host.text);
     if (c->session.config.hub.line)
         pq_preflight_add_host(&c->preflight, c->session.config.hub.host.text);
-    for (size_t i = 0; i < c->scan.use_count; i++)
-        (void)pq_preflight_add_image(&c->preflight, &c->scan.uses[i].reference,
-                                     is_built_here(c, &c->scan.uses[i].reference));
+    for (size_t i = 0; i < c->tree.scan.use_count; i++)
+        (void)pq_preflight_add_image(&c->preflight, &c->tree.scan.uses[i].reference,
+                                     pq_tree_images_built_here(&c->tree, &c->tree.scan.uses[i].reference));
     /* What can be known offline is said before anything is sent anywhere. */
     PQ_AUTO_STRINGS hosts = {0};
     pq_preflight_hosts(&c->preflight, &hosts);
@@ -328,7 +273,8 @@ const pq_command pq_cmd_check = {
         "tries one blob of each, since a right to manifests is not yet one to layers. Each image must be made for "
         "every platform of `containers.platforms`, or else for this machine's. At Docker Hub only the existence is "
         "asked for, since reading a manifest counts as a pull. An identity that can do more than pull is warned of; "
-        "finding that out changes nothing in a registry. Images that DIR builds itself are `built-here`. Mirrors, "
+        "finding that out changes nothing in a registry. `pratique policy` prints the least that it needs. Images that "
+        "DIR builds itself are `built-here`. Mirrors, "
         "other "
         "locations and blocked registries are those of this machine's registries.conf, as podman reads it; an image "
         "that came from a mirror says so. On a terminal the progress is shown; the last line says what is to do.",

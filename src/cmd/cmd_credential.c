@@ -27,7 +27,8 @@ typedef struct question {
     pq_session session;
     pq_binding binding; /* one block, or none: the configuration is that of --config */
     char *binding_path;
-    char *host;
+    char *url;                /* as it was asked */
+    char *host;               /* what it means */
     pq_credential credential; /* empty: anonymous */
 } question;
 
@@ -36,6 +37,7 @@ static void question_clear(question *q)
     pq_session_clear(&q->session);
     pq_binding_clear(&q->binding);
     free(q->binding_path);
+    free(q->url);
     free(q->host);
     pq_credential_clear(&q->credential);
 }
@@ -61,7 +63,9 @@ static bool read_host(question *q)
     PQ_AUTO_BUF text = PQ_BUF(PQ_DOCKER_URL_MAX);
     if (!read_input(q, &text))
         return false;
-    q->host = pq_docker_host(pq_buf_text(&text));
+    const char *start = pq_buf_text(&text) + strspn(pq_buf_text(&text), " \t\r\n");
+    q->url = pq_strndup(start, strcspn(start, " \t\r\n"));
+    q->host = pq_docker_host(q->url);
     return q->host || pq_errors_add(&q->cli->errors, PQ_EINPUT, NULL, NULL, PQ_DOCKER_NO_URL);
 }
 
@@ -111,14 +115,17 @@ static bool open_bound(question *q)
         pq_session_open_cache(&q->session, folder);
     }
     q->session.failures_too = true;
-    return pq_session_connect(&q->session, q->cli);
+    pq_session_open_auth(&q->session);
+    return true;
 }
 
 static bool open_configured(question *q)
 {
     q->session.failures_too = true;
-    return pq_session_read_config(&q->session, q->cli, NULL, true) && pq_session_open_secrets(&q->session, q->cli) &&
-           pq_session_connect(&q->session, q->cli);
+    if (!pq_session_read_config(&q->session, q->cli, NULL, true) || !pq_session_open_secrets(&q->session, q->cli))
+        return false;
+    pq_session_open_auth(&q->session);
+    return true;
 }
 
 /* Opens what answers for the host. `*out_served` is false when there is no entry. */
@@ -216,7 +223,7 @@ static void get_answer(question *q, const pq_arguments *arguments)
         return;
     }
     PQ_AUTO_BUF text = PQ_SENSITIVE_BUF(8 * PQ_MAX_SECRET);
-    pq_docker_answer(&text, q->host, q->credential.username, strlen(q->credential.username),
+    pq_docker_answer(&text, q->url, q->credential.username, strlen(q->credential.username),
                      pq_secret_bytes(q->credential.secret), pq_secret_length(q->credential.secret));
     (void)write_answer(q, &text);
 }

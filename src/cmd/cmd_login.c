@@ -434,8 +434,10 @@ static bool prepare(run *r, const pq_arguments *arguments, char **program)
     if (!pq_program_place(program, &err) || !pq_helper_place(&helper, &err) || !pq_trust_file(*program, &err) ||
         !pq_trust_file(r->session.config_path, &err))
         return fail(r, &err);
-    if (!find_hosts(r, arguments, &folders, &hosts) || !pq_session_open_secrets(&r->session, r->cli) ||
-        !pq_session_connect(&r->session, r->cli) || !pq_auth_check_hosts(r->session.auth, &hosts, &r->cli->errors))
+    if (!find_hosts(r, arguments, &folders, &hosts) || !pq_session_open_secrets(&r->session, r->cli))
+        return false;
+    pq_session_open_auth(&r->session);
+    if (!pq_auth_check_hosts(r->session.auth, &hosts, &r->cli->errors))
         return false;
     bind_hosts(r, &hosts, *program);
     warn_of_path(helper);

@@ -219,10 +219,24 @@ static int answer_or_lock(const pq_bound *bound, const char *url)
     }
 }
 
+static size_t read_question(char *out, size_t room)
+{
+    size_t length = 0;
+    while (length < room) {
+        ssize_t got = read(STDIN_FILENO, out + length, room - length);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            break;
+        length += (size_t)got;
+    }
+    return length;
+}
+
 static int get(void)
 {
     char url[PQ_DOCKER_URL_MAX + 2];
-    size_t length = fread(url, 1, sizeof url - 1, stdin);
+    size_t length = read_question(url, sizeof url - 1);
     url[length] = '\0';
     char *start = url + strspn(url, " \t\r\n");
     start[strcspn(start, " \t\r\n")] = '\0';

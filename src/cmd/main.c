@@ -10,23 +10,15 @@
 #include "cmd/commands.h"
 
 static const pq_command *const commands[] = {
-    &pq_cmd_secrets_update,
-    &pq_cmd_secrets_list,
-    &pq_cmd_secrets_rekey,
-    &pq_cmd_config_check,
-    &pq_cmd_images,
-    &pq_cmd_check,
-    &pq_cmd_login,
-    &pq_cmd_logout,
-    &pq_cmd_credential_get,
-    &pq_cmd_credential_store,
-    &pq_cmd_credential_erase,
-    &pq_cmd_credential_list,
-    &pq_cmd_credential_kubelet,
-    &pq_cmd_tuf_init,
-    &pq_cmd_target_build,
-    &pq_cmd_target_show,
-    &pq_cmd_target_verify,
+    &pq_cmd_secrets_update,   &pq_cmd_secrets_list,
+    &pq_cmd_secrets_rekey,    &pq_cmd_config_check,
+    &pq_cmd_images,           &pq_cmd_check,
+    &pq_cmd_policy,           &pq_cmd_login,
+    &pq_cmd_logout,           &pq_cmd_credential_get,
+    &pq_cmd_credential_store, &pq_cmd_credential_erase,
+    &pq_cmd_credential_list,  &pq_cmd_credential_kubelet,
+    &pq_cmd_tuf_init,         &pq_cmd_target_build,
+    &pq_cmd_target_show,      &pq_cmd_target_verify,
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
@@ -96,7 +88,7 @@ static bool show_group(pq_cli *cli, const char *group)
     for (size_t i = 0; i < COMMANDS; i++)
         if (strncmp(commands[i]->name, group, length) == 0 && commands[i]->name[length] == ' ') {
             cli->json = false;
-            pq_print(cli, "%-18s%s\n", commands[i]->name, commands[i]->summary);
+            pq_print(cli, "%-20s%s\n", commands[i]->name, commands[i]->summary);
             found++;
         }
     return found > 0;

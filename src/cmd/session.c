@@ -125,24 +125,48 @@ static char *identity_group(void *context, const char *host)
     return pq_auth_group(session->auth, host);
 }
 
+static pq_auth_options auth_options_of(pq_session *session)
+{
+    if (!session->cache)
+        pq_session_open_cache(session, NULL);
+    return (pq_auth_options){.config = &session->config,
+                             .secrets = session->secrets,
+                             .http = session->http,
+                             .cache = session->cache,
+                             .failures_too = session->failures_too,
+                             .hub_host = session->hub_host,
+                             .hub_secret = session->hub_secret};
+}
+
+static bool open_http(pq_session *session, pq_error *err)
+{
+    pq_http_options options = pq_http_options_from_environment();
+    return session->http || pq_http_new(&options, &session->http, err);
+}
+
+static bool send_late(void *context, const pq_http_request *request, pq_http_answer *out, pq_error *err)
+{
+    pq_session *session = context;
+    return open_http(session, err) && pq_http_do(session->http, request, out, err);
+}
+
+void pq_session_open_auth(pq_session *session)
+{
+    pq_auth_options options = auth_options_of(session);
+    options.send = send_late;
+    options.send_context = session;
+    session->auth = pq_auth_new(&options);
+}
+
 bool pq_session_connect(pq_session *session, pq_cli *cli)
 {
     PQ_AUTO_ERROR err = {0};
-    pq_http_options http_options = pq_http_options_from_environment();
-    if (!pq_http_new(&http_options, &session->http, &err)) {
+    if (!open_http(session, &err)) {
         pq_cli_fail(cli, &err);
         return false;
     }
-    if (!session->cache)
-        pq_session_open_cache(session, NULL);
-    pq_auth_options auth_options = {.config = &session->config,
-                                    .secrets = session->secrets,
-                                    .http = session->http,
-                                    .cache = session->cache,
-                                    .failures_too = session->failures_too,
-                                    .hub_host = session->hub_host,
-                                    .hub_secret = session->hub_secret};
-    session->auth = pq_auth_new(&auth_options);
+    pq_auth_options options = auth_options_of(session);
+    session->auth = pq_auth_new(&options);
     const char *certs = getenv("PRATIQUE_CERTS_DIR");
     pq_registry_options registry_options = {
         .http = session->http,

@@ -20,14 +20,27 @@ static const char *const known_architectures[] = {
     "s390x", "mips64le", "mips64", "mips", "mipsle",  "loong64", "wasm",
 };
 
-static bool part_valid(const char *text)
+/* `more`: which bytes beside letters, digits, _ and - there may be. */
+static bool part_valid(const char *text, const char *more)
 {
     if (!*text)
         return false;
     for (; *text; text++)
-        if (!pq_ascii_alnum(*text) && *text != '_' && *text != '-' && *text != '.')
+        if (!pq_ascii_alnum(*text) && *text != '_' && *text != '-' && !strchr(more, *text))
             return false;
     return true;
+}
+
+/* Cuts the version off an operating system, as in `windows(10.0.20348)`. */
+static bool cut_version(char *os)
+{
+    char *open = strchr(os, '(');
+    size_t length = strlen(os);
+    if (!open || os[length - 1] != ')')
+        return !open;
+    os[length - 1] = '\0';
+    *open = '\0';
+    return !open[1] || part_valid(open + 1, ".%+");
 }
 
 static void normalise(pq_platform *platform)
@@ -66,9 +79,9 @@ bool pq_platform_parse(const char *text, pq_platform *out, pq_error *err)
         if (parts.count > 3)
             break;
     }
-    bool good = parts.count <= 3;
+    bool good = parts.count <= 3 && cut_version(parts.at[0]);
     for (size_t i = 0; i < parts.count; i++)
-        good = good && part_valid(parts.at[i]);
+        good = good && part_valid(parts.at[i], i == 0 ? "" : ".");
     if (!good)
         return pq_fail(err, PQ_EINPUT, NULL, "write os/architecture[/variant], such as linux/arm64",
                        "invalid platform");

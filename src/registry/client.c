@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "auth/jwt.h"
 #include "base/file.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -507,6 +508,16 @@ static bool has_ended(const host *h)
     return h->credential.expires && h->credential.expires <= pq_now() && pq_monotonic() - h->loaded > JUST_NOW;
 }
 
+static void send_or_end(call *c, const pq_secret *authorization)
+{
+    PQ_AUTO_ANSWER none = {0};
+    PQ_AUTO_ERROR err = {0};
+    if (c->what.token_only)
+        end_call(c, &none, &err);
+    else
+        send_call(c, authorization);
+}
+
 static void advance(call *c)
 {
     host *h = c->host;
@@ -522,7 +533,7 @@ static void advance(call *c)
         send_call(c, NULL);
         return;
     case SCHEME_NONE:
-        send_call(c, NULL);
+        send_or_end(c, NULL);
         return;
     case SCHEME_BASIC:
     case SCHEME_BEARER:
@@ -542,7 +553,7 @@ static void advance(call *c)
         return;
     }
     if (h->scheme == SCHEME_BASIC) {
-        send_call(c, h->basic);
+        send_or_end(c, h->basic);
         return;
     }
     token *t = token_of(h, c->scope);
@@ -551,11 +562,16 @@ static void advance(call *c)
         return;
     }
     if (t->header && pq_monotonic() < t->ends) {
-        send_call(c, t->header);
+        send_or_end(c, t->header);
         return;
     }
     pq_secret_free(pq_steal(t->header));
     fetch_token(c, t);
+}
+
+static char *scope_of(const char *repository, bool push)
+{
+    return pq_asprintf("repository:%s:%s", repository, push ? "pull,push" : "pull");
 }
 
 void pq_registry_start(pq_registry *registry, const pq_registry_call *what, pq_registry_done *done, void *context)
@@ -569,8 +585,7 @@ void pq_registry_start(pq_registry *registry, const pq_registry_call *what, pq_r
         c->url = pq_asprintf("%s/v2/%s/%s", c->host->base, what->repository, what->path);
     else
         c->url = pq_asprintf("%s/v2/", c->host->base);
-    c->scope = what->repository ? pq_asprintf("repository:%s:%s", what->repository, what->push ? "pull,push" : "pull")
-                                : pq_strdup("");
+    c->scope = what->repository ? scope_of(what->repository, what->push) : pq_strdup("");
     advance(c);
 }
 
@@ -610,6 +625,27 @@ const char *pq_registry_identity_words(pq_registry *registry, const char *name)
     if (h->credential.source)
         return h->credential.source;
     return h->have_identity || h->scheme == SCHEME_NONE ? "anonymous" : NULL;
+}
+
+pq_push_right pq_registry_token_right(pq_registry *registry, const char *name, const char *repository)
+{
+    static const char bearer[] = "Bearer ";
+    PQ_AUTO_FREE char *scope = scope_of(repository, true);
+    const token *t = host_of(registry, name)->tokens;
+    while (t && strcmp(t->scope, scope) != 0)
+        t = t->next;
+    if (!t || !t->header)
+        return PQ_PUSH_UNKNOWN;
+    size_t skipped = sizeof bearer - 1;
+    switch (pq_jwt_access(pq_secret_bytes(t->header) + skipped, pq_secret_length(t->header) - skipped, repository,
+                          "push")) {
+    case PQ_JWT_GRANTS:
+        return PQ_PUSH_YES;
+    case PQ_JWT_DENIES:
+        return PQ_PUSH_NO;
+    default:
+        return PQ_PUSH_UNKNOWN;
+    }
 }
 
 time_t pq_registry_identity_expires(pq_registry *registry, const char *name)

@@ -44,6 +44,7 @@ typedef struct pq_registry_call {
     const char *host;
     const char *repository; /* NULL only for the ping, `path` "" */
     bool push;              /* needs push rights */
+    bool token_only;        /* get a token for it and ask nothing of the registry: the answer is empty (status 0) */
     const char *method;
     const char *path;  /* behind /v2/REPOSITORY/; or an absolute URL that the registry gave */
     const char *where; /* for errors */
@@ -74,6 +75,16 @@ bool pq_registry_refused(pq_registry *registry, const pq_registry_call *call, co
 /* The words for the identity that a host got: "secret aws_creds, profile default", or "anonymous"; NULL when it did not
  * come to that. */
 const char *pq_registry_identity_words(pq_registry *registry, const char *host);
+
+typedef enum pq_push_right {
+    PQ_PUSH_UNKNOWN = 0, /* not asked, or not told */
+    PQ_PUSH_NO,
+    PQ_PUSH_YES,
+} pq_push_right;
+
+/* What the token that a host gave for pushing to a repository says, once a call with `push` was made: unknown where
+ * there is none, or it is not one that can be read. Nothing is sent. */
+pq_push_right pq_registry_token_right(pq_registry *registry, const char *host, const char *repository);
 /* When the credential used at a host ends; 0 when unknown. */
 time_t pq_registry_identity_expires(pq_registry *registry, const char *host);
 

@@ -29,7 +29,7 @@ static bool text_of(const pq_build_section *section, pq_yaml_node node, char **o
 /* Takes from the budget; false when it is used up. */
 static bool afford(const pq_build_section *section, pq_yaml_node node, size_t cost, pq_scan *scan)
 {
-    if (*section->budget >= cost) {
+    if (*section->budget > cost) {
         *section->budget -= cost;
         return true;
     }

@@ -1,37 +1,22 @@
 #include "scan/compose.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #include "base/file.h"
 #include "base/limits.h"
 #include "scan/buildsection.h"
-#include "scan/composefile.h"
+#include "scan/composeproject.h"
 #include "scan/composetext.h"
-#include "scan/dotenv.h"
 
-#define MAX_CHAIN 32u  /* `extends` of `extends` */
-#define MAX_FILES 100u /* brought in by `extends` and `include` */
+#define MAX_CHAIN 32u /* `extends` of `extends` */
 #define BUDGET ((size_t)16 << 20)
 
-/* What all files that one scan reads have in common. */
-typedef struct shared {
-    pq_composefile **files; /* that `extends` and `include` brought in; each read once */
-    size_t count, capacity;
-    pq_strings included;
-    size_t budget; /* see pq_build_section */
-} shared;
-
-/* One file, while it is being read. */
 typedef struct reader {
-    shared *all;
-    const pq_loader *loader;
-    const pq_scan_options *options;
-    const pq_composefile *file;
-    const char *owner; /* name of the file that was asked for */
-    pq_vars vars;
-    pq_scan *scan;
-    const struct reader *parent; /* that includes this one */
+    pq_compose_project project;
+    pq_compose_unit *root;
+    pq_vars listed; /* names of services */
+    size_t budget;  /* see pq_build_section */
+    unsigned searches;
 } reader;
 
 char *pq_scan_name(const pq_scan_options *options, const char *path)
@@ -63,306 +48,266 @@ char *pq_scan_beside(const char *from, const char *name)
     return out.length ? pq_buf_steal(&out) : pq_strdup(".");
 }
 
-static void add_environment(pq_vars *vars)
-{
-    for (char **at = environ; at && *at; at++)
-        (void)!pq_vars_set_pair(vars, *at);
-}
-
-/* The variables of a file: `.env` beside it, under the process environment, under the caller's. For an included file,
- * those of the file that includes it come over its own `.env`. */
-static void collect_variables(reader *in)
-{
-    PQ_AUTO_VARS outer = {0};
-    if (in->parent) {
-        pq_vars_merge(&outer, &in->parent->vars);
-    } else {
-        if (in->options->use_environment)
-            add_environment(&outer);
-        if (in->options->variables)
-            pq_vars_merge(&outer, in->options->variables);
-    }
-    PQ_AUTO_FREE char *path = pq_scan_beside(in->file->path, ".env");
-    PQ_AUTO_FREE char *above = in->parent ? pq_scan_beside(in->parent->file->path, ".env") : NULL;
-    if (pq_streq(path, above)) { /* read already */
-        pq_vars_merge(&in->vars, &outer);
-        return;
-    }
-    PQ_AUTO_FREE char *name = pq_scan_name(in->options, path);
-    PQ_AUTO_BUF bytes = PQ_BUF(PQ_MAX_TREE_FILE);
-    PQ_AUTO_ERROR err = {0};
-    if (in->loader->read(in->loader->context, path, &bytes, &err)) {
-        (void)!pq_dotenv_parse(name, pq_buf_text(&bytes), bytes.length, &outer, &in->vars, &in->scan->errors);
-    } else if (err.code != PQ_ENOTFOUND) {
-        free(err.where);
-        err.where = pq_strdup(name);
-        pq_errors_take(&in->scan->errors, &err);
-    }
-    pq_vars_merge(&in->vars, &outer);
-}
-
-static void complain(reader *in, const pq_composefile *file, pq_yaml_node node, const char *hint, const char *format,
-                     ...) PQ_PRINTF(5, 6);
-
-static void complain(reader *in, const pq_composefile *file, pq_yaml_node node, const char *hint, const char *format,
-                     ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    PQ_AUTO_FREE char *message = pq_vasprintf(format, arguments);
-    va_end(arguments);
-    PQ_AUTO_FREE char *where = pq_yaml_where(file->name, node);
-    (void)pq_errors_add(&in->scan->errors, PQ_EINPUT, where, hint, "%s", message);
-}
-
-/* Where a service's image comes from, once `extends` is followed. */
+/* What a service is made of, once `include` and `extends` are followed. */
 typedef struct origin {
-    const pq_composefile *file;
+    const char *service;
+    const pq_composefile *file; /* of the image */
+    const pq_compose_unit *unit;
     pq_yaml_entry image;
-    bool found, has_build, stopped; /* stopped: an error or an unresolved entry was added, say no more */
-    bool inherited;
+    bool found, has_build;
+    bool reset;           /* `image: !reset` stands nearer than what is looked at */
+    bool stopped;         /* an error or an unresolved entry was added, say no more */
+    bool inherited;       /* the image is not in the file that was asked for */
+    pq_vars seen;         /* what counts already */
+    pq_strings extending; /* what leads here by `extends` */
 } origin;
 
-static pq_image_site site_at(const reader *in, const pq_composefile *file, pq_yaml_node node, const char *service)
+/* A service of a file that is read for a unit. */
+typedef struct place {
+    const pq_compose_unit *unit;
+    const pq_composefile *file; /* the unit's own, or another that `extends` names */
+    const char *service;
+} place;
+
+/* Whether the unit or what it includes has the service. However files include one another, each is asked once in one
+ * search. */
+static bool search(pq_compose_unit *unit, const char *service, unsigned number)
 {
-    return (pq_image_site){
-        .file = file->name,
-        .owner = in->owner,
-        .line = pq_composefile_line(file, node),
-        .kind = PQ_IMAGE_COMPOSE,
-        .service = service,
-    };
+    for (; unit; unit = unit->under) {
+        if (unit->looked == number)
+            continue;
+        unit->looked = number;
+        if (pq_yaml_kind_of(pq_composefile_service(unit->file, service)) != PQ_YAML_ABSENT)
+            return true;
+        for (size_t i = 0; i < unit->included_count; i++)
+            if (search(unit->included[i], service, number))
+                return true;
+    }
+    return false;
 }
 
-static bool is_remote(const char *name)
+/* Included services are those of the unit as well. */
+static bool has_included(reader *in, const pq_compose_unit *unit, const char *service)
 {
-    return strstr(name, "://") || pq_starts_with(name, "git@") || pq_starts_with(name, "oci:") ||
-           pq_starts_with(name, "github.com/") || pq_ends_with(name, ".git");
+    in->searches++;
+    for (size_t i = 0; i < unit->included_count; i++)
+        if (search(unit->included[i], service, in->searches))
+            return true;
+    return false;
 }
 
-static void shared_clear(shared *all)
+/* Takes from the budget; false when it is used up, which is told once. */
+static bool afford(reader *in, const place *at)
 {
-    for (size_t i = 0; i < all->count; i++) {
-        pq_composefile_clear(all->files[i]);
-        free(all->files[i]);
+    size_t cost = 16 * in->project.unit_count;
+    if (in->budget > cost) {
+        in->budget -= cost;
+        return true;
     }
-    free(all->files);
-    pq_strings_clear(&all->included);
+    if (in->budget)
+        pq_compose_project_complain(&in->project, at->file, pq_composefile_service(at->file, at->service), NULL,
+                                    "the file asks for too much, by services that extend and include others");
+    in->budget = 0;
+    return false;
 }
 
-/* The other file that `node` names, NULL when it cannot be had, which is then told. Borrowed. */
-static const pq_composefile *load(reader *in, const pq_composefile *from, pq_yaml_node node, const char *service)
-{
-    pq_image_site site = site_at(in, from, node, service);
-    PQ_AUTO_FREE char *name = NULL;
-    if (!pq_compose_text(from->name, node, &site, &in->vars, &name, in->scan))
-        return NULL;
-    if (is_remote(name)) {
-        complain(in, from, node, "copy it into the tree", "names a file that is not in the tree, which is refused");
-        return NULL;
-    }
-    PQ_AUTO_FREE char *path = *name == '/' ? pq_strdup(name) : pq_scan_beside(from->path, name);
-    shared *all = in->all;
-    for (size_t i = 0; i < all->count; i++)
-        if (strcmp(all->files[i]->path, path) == 0)
-            return all->files[i]->yaml ? all->files[i] : NULL; /* what could not be parsed was told the first time */
-    if (all->count == MAX_FILES) {
-        complain(in, from, node, NULL, "brings in more than %u files", MAX_FILES);
-        return NULL;
-    }
-    PQ_AUTO_FREE char *shown = pq_scan_name(in->options, path);
-    PQ_AUTO_BUF bytes = PQ_BUF(PQ_MAX_TREE_FILE);
-    PQ_AUTO_ERROR err = {0};
-    if (!in->loader->read(in->loader->context, path, &bytes, &err)) {
-        complain(in, from, node, err.hint, "%s: %s", shown, err.message);
-        return NULL;
-    }
-    pq_composefile *file = pq_alloc(1, sizeof *file);
-    if (!pq_composefile_parse(path, shown, pq_buf_text(&bytes), bytes.length, file, &in->scan->errors))
-        file->path = pq_steal(path);
-    all->files = pq_grow(all->files, &all->capacity, all->count + 1, sizeof(pq_composefile *));
-    all->files[all->count++] = file;
-    pq_strings_add(&in->scan->others, file->path);
-    return file->yaml ? file : NULL;
-}
-
-/* Reads `extends` of a service: which service, of which file. False when there is none, or (told) none to be had. */
-static bool follow_extends(reader *in, const pq_composefile *file, const char *service, origin *out,
-                           const pq_composefile **next_file, char **next_service)
+/* Reads `extends` of a service: where the one stands that it extends. False when there is none, or (told) none to be
+ * had. `*name` is owned. */
+static bool follow_extends(reader *in, const place *at, origin *out, place *next, char **name)
 {
     pq_yaml_entry extends;
-    if (!pq_composefile_find(file, service, "extends", &extends) || pq_yaml_kind_of(extends.value) == PQ_YAML_NULL)
+    if (!pq_composefile_find(at->file, at->service, "extends", &extends) ||
+        pq_yaml_kind_of(extends.value) == PQ_YAML_NULL)
         return false;
     bool mapping = pq_yaml_kind_of(extends.value) == PQ_YAML_MAPPING;
-    pq_yaml_node name = mapping ? pq_yaml_get(extends.value, "service") : extends.value;
+    pq_yaml_node node = mapping ? pq_yaml_get(extends.value, "service") : extends.value;
     pq_yaml_node other = mapping ? pq_yaml_get(extends.value, "file") : PQ_YAML_NONE;
     out->stopped = true; /* until proven otherwise */
-    if (pq_yaml_kind_of(name) != PQ_YAML_SCALAR) {
-        complain(in, file, extends.value, "write extends: {service: NAME}", "extends names no service");
+    if (pq_yaml_kind_of(node) != PQ_YAML_SCALAR) {
+        pq_compose_project_complain(&in->project, at->file, extends.value, "write extends: {service: NAME}",
+                                    "extends names no service");
         return false;
     }
-    pq_image_site site = site_at(in, file, name, service);
-    if (!pq_compose_text(file->name, name, &site, &in->vars, next_service, in->scan))
+    pq_image_site site = pq_compose_project_site(&in->project, at->file, node, at->service);
+    if (!pq_compose_text(at->file->name, node, &site, &at->unit->vars, name, in->project.scan))
         return false;
-    *next_file = file;
+    *next = (place){.unit = at->unit, .file = at->file, .service = *name};
     if (pq_yaml_kind_of(other) != PQ_YAML_ABSENT) {
-        *next_file = load(in, file, other, service);
-        if (!*next_file)
+        next->file = pq_compose_project_load(&in->project, at->unit, at->file, other, at->service);
+        if (!next->file)
             return false;
     }
-    if (pq_yaml_kind_of(pq_composefile_service(*next_file, *next_service)) != PQ_YAML_MAPPING) {
-        complain(in, file, name, NULL, "extends a service that is not there");
+    pq_yaml_kind kind = pq_yaml_kind_of(pq_composefile_service(next->file, *name));
+    bool included = next->file == at->unit->file && has_included(in, at->unit, *name);
+    if (kind != PQ_YAML_MAPPING && kind != PQ_YAML_NULL && !included) { /* one without anything may be extended */
+        pq_compose_project_complain(&in->project, at->file, node, NULL, "extends a service that is not there");
         return false;
     }
     out->stopped = false;
     return true;
 }
 
-/* Goes from the service to those it extends until an image is found; their other images count for it as well. */
-static void find_origin(reader *in, const char *service, origin *out)
+/* What stands in the service itself. */
+static void take_own(reader *in, const place *at, origin *out)
 {
-    const pq_composefile *file = in->file;
-    PQ_AUTO_FREE char *at = pq_strdup(service);
-    PQ_AUTO_STRINGS visited = {0};
-    for (unsigned depth = 0; depth < MAX_CHAIN; depth++) {
-        PQ_AUTO_FREE char *place = pq_joined(file->path, "\n", at);
-        if (!pq_strings_add_once(&visited, place))
-            break;
-        pq_yaml_entry build;
-        bool builds = pq_composefile_find(file, at, "build", &build) && pq_yaml_kind_of(build.value) != PQ_YAML_NULL;
-        if (!out->found && pq_composefile_find(file, at, "image", &out->image)) {
-            out->found = true;
-            out->inherited = depth > 0;
-            out->file = file;
-        }
-        pq_build_section section = {.file = file,
-                                    .owner = in->owner,
-                                    .service = service,
-                                    .options = in->options,
-                                    .vars = &in->vars,
-                                    .inherited = out->has_build,
-                                    .budget = &in->all->budget};
-        if (builds)
-            pq_build_section_scan(&section, build.value, in->scan);
-        pq_yaml_entry volumes;
-        if (pq_composefile_find(file, at, "volumes", &volumes))
-            pq_service_volumes_scan(&section, volumes.value, in->scan);
-        out->has_build = out->has_build || builds;
-        const pq_composefile *next_file = NULL;
-        char *next = NULL;
-        if (!follow_extends(in, file, at, out, &next_file, &next)) {
-            free(next);
-            return;
-        }
-        free(at);
-        at = next;
-        file = next_file;
+    if (!out->found && !out->reset && pq_composefile_find(at->file, at->service, "image", &out->image)) {
+        out->found = true;
+        out->unit = at->unit;
+        out->file = at->file;
+        out->inherited = out->seen.count > 1;
     }
-    complain(in, in->file, pq_composefile_service(in->file, service), NULL,
-             "extends leads back to itself, or through more than %u services", MAX_CHAIN);
-    out->stopped = true;
+    pq_yaml_entry build, volumes;
+    bool builds =
+        pq_composefile_find(at->file, at->service, "build", &build) && pq_yaml_kind_of(build.value) != PQ_YAML_NULL;
+    pq_build_section section = {.file = at->file,
+                                .owner = in->project.owner,
+                                .service = out->service,
+                                .options = in->project.options,
+                                .vars = &at->unit->vars,
+                                .inherited = out->has_build,
+                                .budget = &in->budget};
+    if (builds)
+        pq_build_section_scan(&section, build.value, in->project.scan);
+    if (pq_composefile_find(at->file, at->service, "volumes", &volumes))
+        pq_service_volumes_scan(&section, volumes.value, in->project.scan);
+    out->has_build = out->has_build || builds;
 }
 
-static void read_service(reader *in, const char *service, pq_yaml_node node)
+static void gather_unit(reader *in, const pq_compose_unit *unit, const char *service, origin *out);
+
+/* Owned. */
+static char *key_of(const place *at)
 {
-    if (pq_yaml_kind_of(node) != PQ_YAML_MAPPING) {
-        complain(in, in->file, node, NULL, "service %s is %s, not a mapping", service, pq_yaml_kind_words(node));
+    return pq_asprintf("%p %p %s", (const void *)at->unit, (const void *)at->file, at->service);
+}
+
+static void gather(reader *in, const place *at, origin *out);
+
+/* What the service includes and extends. */
+static void gather_below(reader *in, const place *at, origin *out)
+{
+    for (size_t i = 0; at->file == at->unit->file && i < at->unit->included_count; i++)
+        gather_unit(in, at->unit->included[i], at->service, out);
+    place next = {0};
+    PQ_AUTO_FREE char *name = NULL;
+    if (!follow_extends(in, at, out, &next, &name))
+        return;
+    PQ_AUTO_FREE char *key = key_of(at);
+    pq_strings_add(&out->extending, key);
+    gather(in, &next, out);
+    free(out->extending.at[--out->extending.count]);
+}
+
+/* The service's own keys go before those of an included one of its name, and these before those of the one that it
+ * extends. */
+static void gather(reader *in, const place *at, origin *out)
+{
+    pq_yaml_entry extends;
+    if (in->project.unit_count == 1 && !out->extending.count &&
+        !pq_composefile_find(at->file, at->service, "extends", &extends)) { /* the usual: nowhere to go */
+        take_own(in, at, out);
         return;
     }
-    origin from = {0};
-    find_origin(in, service, &from);
-    pq_yaml_entry provider;
-    if (from.found) {
-        pq_image_site site = site_at(in, from.file, from.image.value, service);
-        site.has_build = from.has_build;
-        site.splice = in->parent ? (pq_image_span){.shared = true}
-                                 : pq_composefile_splice(in->file, service, from.inherited ? NULL : &from.image);
-        PQ_AUTO_FREE char *image = NULL;
-        if (pq_compose_text(from.file->name, from.image.value, &site, &in->vars, &image, in->scan))
-            pq_scan_add_image(in->scan, &site, image); /* copies the splice */
-        free(site.splice.before);
-        free(site.splice.after);
-    } else if (!from.has_build && !from.stopped && !pq_composefile_find(in->file, service, "provider", &provider)) {
-        complain(in, in->file, node, NULL, "service %s has neither image nor build", service);
+    PQ_AUTO_FREE char *key = key_of(at);
+    bool again = false;
+    for (size_t i = 0; i < out->extending.count; i++)
+        again = again || strcmp(out->extending.at[i], key) == 0;
+    if (again || out->extending.count == MAX_CHAIN) {
+        if (!out->stopped)
+            pq_compose_project_complain(&in->project, at->file, pq_composefile_service(at->file, at->service), NULL,
+                                        "extends leads back to itself, or through more than %u services", MAX_CHAIN);
+        out->stopped = true;
+        return;
+    }
+    if (pq_vars_get(&out->seen, key))
+        return;
+    if (!afford(in, at)) {
+        out->stopped = true;
+        return;
+    }
+    pq_vars_set(&out->seen, key, "", NULL);
+    take_own(in, at, out);
+    bool outer_reset = out->reset;
+    out->reset = outer_reset || pq_composefile_resets(at->file, at->service, "image");
+    gather_below(in, at, out);
+    out->reset = outer_reset;
+}
+
+static void gather_unit(reader *in, const pq_compose_unit *unit, const char *service, origin *out)
+{
+    for (; unit; unit = unit->under) {
+        place at = {.unit = unit, .file = unit->file, .service = service};
+        if (pq_yaml_kind_of(pq_composefile_service(unit->file, service)) != PQ_YAML_ABSENT ||
+            has_included(in, unit, service))
+            gather(in, &at, out);
     }
 }
 
-/* Each service once, in the order of the first document that has it. */
-static bool read_services(reader *in)
+static bool service_name_valid(const char *name)
+{
+    for (; *name; name++)
+        if (!pq_ascii_alnum(*name) && !strchr("._-", *name))
+            return false;
+    return true;
+}
+
+static void read_service(reader *in, const pq_compose_unit *unit, const char *service)
+{
+    pq_yaml_node node = pq_composefile_service(unit->file, service);
+    if (!service_name_valid(service))
+        pq_compose_project_complain(&in->project, unit->file, node, "use letters, digits, . _ and -",
+                                    "the name of a service has a character that is not allowed");
+    if (pq_yaml_kind_of(node) != PQ_YAML_MAPPING) {
+        pq_compose_project_complain(&in->project, unit->file, node, NULL, "service %s is %s, not a mapping", service,
+                                    pq_yaml_kind_words(node));
+        return;
+    }
+    origin from = {.service = service};
+    gather_unit(in, in->root, service, &from);
+    pq_yaml_entry provider;
+    if (from.found) {
+        bool of_root = pq_yaml_kind_of(pq_composefile_service(in->root->file, service)) == PQ_YAML_MAPPING;
+        pq_image_site site = pq_compose_project_site(&in->project, from.file, from.image.value, service);
+        site.has_build = from.has_build;
+        site.splice = !of_root ? (pq_image_span){.shared = true}
+                               : pq_composefile_splice(in->root->file, service, from.inherited ? NULL : &from.image);
+        PQ_AUTO_FREE char *image = NULL;
+        if (pq_compose_text(from.file->name, from.image.value, &site, &from.unit->vars, &image, in->project.scan))
+            pq_scan_add_image(in->project.scan, &site, image); /* copies the splice */
+        free(site.splice.before);
+        free(site.splice.after);
+    } else if (!from.has_build && !from.stopped && !pq_composefile_find(unit->file, service, "provider", &provider)) {
+        pq_compose_project_complain(&in->project, unit->file, node, NULL, "service %s has neither image nor build",
+                                    service);
+    }
+    pq_vars_clear(&from.seen);
+    pq_strings_clear(&from.extending);
+}
+
+/* Each service of the project once, in the order of the first document that has it. */
+static bool list_services(reader *in, const pq_compose_unit *unit)
 {
     bool any = false;
-    PQ_AUTO_VARS seen = {0};
-    for (size_t i = 0; i < pq_yaml_count(in->file->yaml); i++) {
-        pq_yaml_node services = pq_yaml_get(pq_yaml_root(in->file->yaml, i), "services");
+    for (size_t i = 0; i < pq_yaml_count(unit->file->yaml); i++) {
+        pq_yaml_node services = pq_yaml_get(pq_yaml_root(unit->file->yaml, i), "services");
         pq_yaml_kind kind = pq_yaml_kind_of(services);
         if (kind == PQ_YAML_ABSENT)
             continue;
         any = true;
         if (kind != PQ_YAML_MAPPING && kind != PQ_YAML_NULL)
-            complain(in, in->file, services, NULL, "services is %s, not a mapping", pq_yaml_kind_words(services));
+            pq_compose_project_complain(&in->project, unit->file, services, NULL, "services is %s, not a mapping",
+                                        pq_yaml_kind_words(services));
         pq_yaml_entry entry;
         for (size_t k = 0; pq_yaml_entry_at(services, k, &entry); k++) {
             const char *name = pq_yaml_text(entry.key);
-            if (!name || pq_vars_get(&seen, name))
+            if (!name || pq_vars_get(&in->listed, name) ||
+                pq_yaml_kind_of(pq_composefile_service(unit->file, name)) == PQ_YAML_ABSENT) /* taken back */
                 continue;
-            pq_vars_set(&seen, name, "", NULL);
-            read_service(in, name, pq_composefile_service(in->file, name));
+            pq_vars_set(&in->listed, name, "", NULL);
+            read_service(in, unit, name);
         }
     }
     return any;
-}
-
-static void scan_file(reader *in);
-
-static void include_one(reader *in, pq_yaml_node path)
-{
-    const pq_composefile *file = load(in, in->file, path, NULL);
-    if (!file)
-        return;
-    for (const reader *up = in; up; up = up->parent)
-        if (strcmp(up->file->path, file->path) == 0) {
-            complain(in, in->file, path, NULL, "include leads back to itself");
-            return;
-        }
-    if (!pq_strings_add_once(&in->all->included, file->path))
-        return; /* by another way already */
-    reader inner = {.all = in->all,
-                    .loader = in->loader,
-                    .options = in->options,
-                    .file = file,
-                    .owner = in->owner,
-                    .scan = in->scan,
-                    .parent = in};
-    scan_file(&inner);
-    pq_vars_clear(&inner.vars);
-}
-
-static void read_include(reader *in)
-{
-    pq_yaml_node list = pq_composefile_top(in->file, "include");
-    pq_yaml_kind kind = pq_yaml_kind_of(list);
-    if (kind != PQ_YAML_ABSENT && kind != PQ_YAML_NULL && kind != PQ_YAML_SEQUENCE)
-        complain(in, in->file, list, "write a list", "include is %s", pq_yaml_kind_words(list));
-    for (size_t i = 0; i < pq_yaml_size(kind == PQ_YAML_SEQUENCE ? list : PQ_YAML_NONE); i++) {
-        pq_yaml_node item = pq_yaml_at(list, i);
-        bool mapping = pq_yaml_kind_of(item) == PQ_YAML_MAPPING;
-        pq_yaml_node path = mapping ? pq_yaml_get(item, "path") : item;
-        if (pq_yaml_kind_of(path) == PQ_YAML_SEQUENCE && pq_yaml_size(path) == 1)
-            path = pq_yaml_at(path, 0);
-        pq_yaml_entry special;
-        bool plain = !mapping ||
-                     (!pq_yaml_find(item, "env_file", &special) && !pq_yaml_find(item, "project_directory", &special));
-        if (pq_yaml_kind_of(path) == PQ_YAML_SCALAR && plain) {
-            include_one(in, path);
-        } else if (pq_yaml_kind_of(path) == PQ_YAML_SCALAR || pq_yaml_kind_of(path) == PQ_YAML_SEQUENCE) {
-            pq_image_site site = site_at(in, in->file, item, NULL);
-            pq_scan_add_unresolved(
-                in->scan, &site, "include",
-                pq_strdup("include with several files, env_file or project_directory is not followed"));
-        } else {
-            complain(in, in->file, item, NULL, "include names no file");
-        }
-    }
 }
 
 /* Whether it looks like a file from before `services:` came. */
@@ -379,31 +324,21 @@ static bool is_version_1(const pq_composefile *file)
     return false;
 }
 
-static void scan_file(reader *in)
+static void list_unit(reader *in, pq_compose_unit *unit)
 {
-    for (size_t i = 0; i < pq_yaml_count(in->file->yaml); i++) {
-        pq_yaml_node root = pq_yaml_root(in->file->yaml, i);
-        pq_yaml_kind kind = pq_yaml_kind_of(root);
-        if (kind != PQ_YAML_MAPPING && !(kind == PQ_YAML_NULL && i > 0)) {
-            complain(in, in->file, root, "a Compose file has services:", "is %s, not a mapping",
-                     pq_yaml_kind_words(root));
-            return;
-        }
-    }
-    if (pq_yaml_count(in->file->yaml) == 0) {
-        pq_scan_add_error(in->scan, in->file->name, 0, "a Compose file has services:", "is empty");
+    if (unit->listed)
         return;
-    }
-    collect_variables(in);
-    bool include_first = pq_yaml_span_of(pq_composefile_top(in->file, "include")).start <
-                         pq_yaml_span_of(pq_composefile_top(in->file, "services")).start;
-    if (include_first)
-        read_include(in);
-    bool any = read_services(in);
-    if (!include_first)
-        read_include(in);
-    if (!any && is_version_1(in->file))
-        pq_scan_add_error(in->scan, in->file->name, 0, "put the services under a key services:",
+    unit->listed = true;
+    if (unit->under)
+        list_unit(in, unit->under);
+    bool include_first = pq_yaml_span_of(pq_composefile_top(unit->file, "include")).start <
+                         pq_yaml_span_of(pq_composefile_top(unit->file, "services")).start;
+    bool any = !include_first && list_services(in, unit);
+    for (size_t i = 0; i < unit->included_count; i++)
+        list_unit(in, unit->included[i]);
+    any = (include_first && list_services(in, unit)) || any;
+    if (!any && is_version_1(unit->file))
+        pq_scan_add_error(in->project.scan, unit->file->name, 0, "put the services under a key services:",
                           "is a version 1 Compose file, which is no longer read");
 }
 
@@ -414,10 +349,11 @@ void pq_compose_scan(const char *path, const char *bytes, size_t length, const p
     pq_composefile file = {0};
     if (!pq_composefile_parse(path, name, bytes, length, &file, &scan->errors))
         return;
-    shared all = {.budget = BUDGET};
-    reader in = {.all = &all, .loader = loader, .options = options, .file = &file, .owner = name, .scan = scan};
-    scan_file(&in);
-    shared_clear(&all);
-    pq_vars_clear(&in.vars);
+    reader in = {.budget = BUDGET, .project = {.loader = loader, .options = options, .scan = scan, .owner = name}};
+    in.root = pq_compose_project_open(&in.project, &file);
+    if (in.root)
+        list_unit(&in, in.root);
+    pq_compose_project_clear(&in.project);
+    pq_vars_clear(&in.listed);
     pq_composefile_clear(&file);
 }

@@ -50,17 +50,28 @@ pq_yaml_node pq_composefile_service(const pq_composefile *file, const char *serv
     for (size_t i = pq_yaml_count(file->yaml); i > 0; i--) {
         pq_yaml_node found = service_of(file, i - 1, service);
         if (pq_yaml_kind_of(found) != PQ_YAML_ABSENT)
-            return found;
+            return is_reset(found) ? PQ_YAML_NONE : found;
     }
     return PQ_YAML_NONE;
 }
 
-bool pq_composefile_find(const pq_composefile *file, const char *service, const char *key, pq_yaml_entry *out)
+static bool find_last(const pq_composefile *file, const char *service, const char *key, pq_yaml_entry *out)
 {
     for (size_t i = pq_yaml_count(file->yaml); i > 0; i--)
         if (pq_yaml_find(service_of(file, i - 1, service), key, out))
-            return !is_reset(out->value);
+            return true;
     return false;
+}
+
+bool pq_composefile_find(const pq_composefile *file, const char *service, const char *key, pq_yaml_entry *out)
+{
+    return find_last(file, service, key, out) && !is_reset(out->value);
+}
+
+bool pq_composefile_resets(const pq_composefile *file, const char *service, const char *key)
+{
+    pq_yaml_entry found;
+    return find_last(file, service, key, &found) && is_reset(found.value);
 }
 
 unsigned pq_composefile_line(const pq_composefile *file, pq_yaml_node node)

@@ -124,21 +124,26 @@ static char *gap_reason(const reader *in, const pq_gap *gap)
     return pq_asprintf("%s is not declared by an ARG before the first FROM", gap->name);
 }
 
+/* The last stage of that name, which is in lower case. */
 static size_t stage_by_name(const reader *in, const char *name)
 {
-    PQ_AUTO_FREE char *lower = pq_strdup(name);
-    pq_ascii_lower_in_place(lower);
-    const pq_var *found = pq_vars_get(&in->latest, lower);
+    const pq_var *found = pq_vars_get(&in->latest, name);
     uint64_t index;
     return found && pq_parse_number(found->value, SIZE_MAX - 1, &index) ? (size_t)index : PQ_NO_STAGE;
 }
 
-static void read_platform(reader *in, const pq_instruction *from, pq_stage *stage, pq_gap *gap)
+static void read_platform(reader *in, const pq_instruction *from, pq_stage *stage, pq_gap *base_gap)
 {
     const char *flag = pq_instruction_flag(from, "platform");
     PQ_AUTO_BUF text = PQ_BUF(PQ_MAX_EXPANSION);
-    if (!flag || !expand(in, flag, from->line, &text, gap) || gap->name)
+    PQ_AUTO_GAP gap = {0};
+    if (!flag || !expand(in, flag, from->line, &text, &gap))
         return;
+    if (gap.name) {
+        if (!base_gap->name)
+            *base_gap = (pq_gap){.name = pq_steal(gap.name), .empty = gap.empty};
+        return;
+    }
     PQ_AUTO_ERROR err = {0};
     PQ_AUTO_PLATFORM platform = {0};
     if (pq_platform_parse(pq_buf_text(&text), &platform, &err))
@@ -158,7 +163,7 @@ static void add_stage(reader *in, const pq_instruction *from)
     PQ_AUTO_GAP gap = {0};
     if (from->args.count && expand(in, from->args.at[0], from->line, &base, &gap)) {
         const char *text = from->args.at[0];
-        if (!gap.name)
+        if (!gap.name) /* as it is written: `FROM One` is not the stage `one`, though COPY --from=One is */
             stage->parent = stage_by_name(in, pq_buf_text(&base));
         read_platform(in, from, stage, &gap);
         stage->scratch = strcmp(pq_buf_text(&base), "scratch") == 0 && stage->parent == PQ_NO_STAGE;
@@ -188,7 +193,9 @@ static bool names_stage(reader *in, const char *text, unsigned line, size_t curr
     const char *digits = *text == '+' || *text == '-' ? text + 1 : text;
     uint64_t number = 0;
     bool numeric = *digits && strspn(digits, "0123456789") == strlen(digits);
-    size_t index = stage_by_name(in, text);
+    PQ_AUTO_FREE char *lower = pq_strdup(text);
+    pq_ascii_lower_in_place(lower);
+    size_t index = stage_by_name(in, lower);
     if (numeric) {
         index = *text != '-' && pq_parse_number(digits, SIZE_MAX - 1, &number) ? (size_t)number : PQ_NO_STAGE;
         if (*text == '-' && strspn(digits, "0") == strlen(digits))

@@ -209,6 +209,7 @@ bool pq_dotenv_parse(const char *name, const char *bytes, size_t length, const p
                  .errs = errs};
     if (length >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0)
         in.at += 3;
+    pq_vars_merge(&in.seen, out);
     pq_vars_merge(&in.seen, environment);
     bool good = true;
     while (find_statement(&in))

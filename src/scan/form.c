@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/limits.h"
+#include "scan/health.h"
 
 typedef enum arguments {
     ARGS_NONE_CHECKED, /* RUN, CMD, ENTRYPOINT: JSON, else a line for the shell */
@@ -247,7 +248,7 @@ static bool read_arg(const reader *in, const char *text, pq_instruction *out)
     return out->args.count || refuse(in, NULL, "needs at least one argument: ", out->keyword);
 }
 
-static bool check_health(const reader *in, const char *text)
+static bool check_health(const reader *in, const char *text, const pq_instruction *out)
 {
     size_t length = 0;
     while (text[length] && !pq_ascii_space(text[length]))
@@ -258,6 +259,15 @@ static bool check_health(const reader *in, const char *text)
         return !more || refuse(in, NULL, "HEALTHCHECK NONE takes no arguments", "");
     if (!pq_ascii_equal_nocase(type, "cmd"))
         return refuse(in, "write HEALTHCHECK CMD or HEALTHCHECK NONE", "unknown type in HEALTHCHECK", "");
+    static const char *const durations[] = {"interval", "timeout", "start-period", "start-interval"};
+    for (size_t i = 0; i < sizeof durations / sizeof *durations; i++) {
+        const char *value = pq_instruction_flag(out, durations[i]);
+        if (value && !pq_health_duration_valid(value))
+            return refuse(in, "write 30s or 1m30s, at least 1ms", "not a duration: --", durations[i]);
+    }
+    const char *retries = pq_instruction_flag(out, "retries");
+    if (retries && !pq_health_retries_valid(retries))
+        return refuse(in, NULL, "not a number from 0: --", "retries");
     return more || refuse(in, NULL, "a command is missing after HEALTHCHECK CMD", "");
 }
 
@@ -322,7 +332,7 @@ static bool read_arguments(const reader *in, const struct form *form, const char
     case ARGS_PAIRS:
         return check_pairs(in, text, form->keyword);
     case ARGS_HEALTH:
-        return check_health(in, text);
+        return check_health(in, text, out);
     case ARGS_TRIGGER:
         return read_trigger(in, text, out);
     case ARGS_NONE_CHECKED:
@@ -362,11 +372,9 @@ bool pq_form_read(const char *file, const char *text, char escape, pq_instructio
     const struct form *form = find_form(out->keyword);
     if (!form)
         return unknown_keyword(&in, out->keyword);
-    PQ_AUTO_FREE char *rest = pq_strdup(read_flags(escape, text + length, &out->flags));
-    char *start = rest;
-    while (pq_ascii_space(*start))
-        start++;
-    for (size_t end = strlen(start); end && pq_ascii_space(start[end - 1]);)
-        start[--end] = '\0';
-    return check_flags(&in, form, &out->flags) && read_arguments(&in, form, start, out);
+    const char *rest = read_flags(escape, text + length, &out->flags);
+    size_t rest_length = strlen(rest);
+    pq_trim(&rest, &rest_length);
+    PQ_AUTO_FREE char *trimmed = pq_strndup(rest, rest_length);
+    return check_flags(&in, form, &out->flags) && read_arguments(&in, form, trimmed, out);
 }

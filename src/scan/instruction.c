@@ -42,17 +42,9 @@ static bool next_line(reader *in, line *out)
     return true;
 }
 
-static void trim_left(line *what)
-{
-    while (what->length && pq_ascii_space(*what->text)) {
-        what->text++;
-        what->length--;
-    }
-}
-
 static bool is_comment(line what)
 {
-    trim_left(&what);
+    pq_trim_left(&what.text, &what.length);
     return what.length && *what.text == '#';
 }
 
@@ -94,7 +86,7 @@ static bool read_directive(reader *in, line what, bool indented)
     }
     if (seen == &in->seen_syntax && !indented) { /* the one that picks the frontend allows no blanks before it */
         in->out->syntax = pq_strndup(at, (size_t)(end - at));
-        in->out->syntax[strcspn(in->out->syntax, " \t")] = '\0';
+        in->out->syntax[strcspn(in->out->syntax, " ")] = '\0';
         in->out->syntax_line = in->number;
     }
     return true;
@@ -208,7 +200,7 @@ static void read_instruction(reader *in, line first)
     pq_buf_add(&text, first.text, first.length);
     for (line more; goes_on && next_line(in, &more);) {
         line trimmed = more;
-        trim_left(&trimmed);
+        pq_trim_left(&trimmed.text, &trimmed.length);
         if (!trimmed.length || is_comment(more)) /* neither ends the instruction */
             continue;
         goes_on = cut_continuation(in, &more);
@@ -246,7 +238,7 @@ void pq_instructions_read(const char *file, const char *bytes, size_t length, pq
             continue;
         }
         line trimmed = one;
-        trim_left(&trimmed);
+        pq_trim_left(&trimmed.text, &trimmed.length);
         bool comment = is_comment(trimmed);
         if (!in.directives_over && (!comment || !read_directive(&in, trimmed, trimmed.text != one.text)))
             in.directives_over = true;

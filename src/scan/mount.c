@@ -55,10 +55,43 @@ static const char *const keys[] = {"type",     "from", "source",    "src", "targ
 static const char *const switches[] = {"readonly", "ro", "readwrite", "rw", "required"};
 #define COUNT(list) (sizeof(list) / sizeof *(list))
 
-/* What decides about images and secrets; the rest is for the engine. */
+/* What decides about images and secrets, and what only some types may have. */
 typedef struct fields {
     const char *type, *from, *source, *target, *id;
+    const char *sharing, *required, *size, *owner; /* owner: the last of mode, uid, gid */
 } fields;
+
+static bool has_variable(const char *value)
+{
+    return value && strchr(value, '$');
+}
+
+static bool is_truth(const char *value)
+{
+    static const char *const truths[] = {"1", "t", "T", "TRUE",  "true",  "True",
+                                         "0", "f", "F", "FALSE", "false", "False"};
+    return is_one_of(value, truths, COUNT(truths));
+}
+
+/* Whether the value is one that the key may have, as far as it can be known. */
+static bool value_fits(const char *key, const char *value)
+{
+    static const char *const sharing[] = {"shared", "private", "locked"};
+    if (has_variable(value))
+        return true;
+    if (is_one_of(key, switches, COUNT(switches)))
+        return is_truth(value);
+    if (strcmp(key, "sharing") == 0) {
+        PQ_AUTO_FREE char *lower = pq_strdup(value);
+        pq_ascii_lower_in_place(lower);
+        return is_one_of(lower, sharing, COUNT(sharing));
+    }
+    if (strcmp(key, "mode") == 0)
+        return *value && strspn(value, "01234567") == strlen(value);
+    if (strcmp(key, "uid") == 0 || strcmp(key, "gid") == 0)
+        return *value && strspn(value, "0123456789") == strlen(value);
+    return true;
+}
 
 static bool take_field(char *field, fields *out, pq_error *err)
 {
@@ -72,6 +105,10 @@ static bool take_field(char *field, fields *out, pq_error *err)
         PQ_AUTO_FREE char *hint = near ? pq_asprintf("did you mean %s?", near) : NULL;
         return pq_fail(err, PQ_EINPUT, NULL, hint, "--mount: unknown key");
     }
+    if (strcmp(field, "required") == 0)
+        out->required = field;
+    if (value && !value_fits(field, value))
+        return pq_fail(err, PQ_EINPUT, NULL, NULL, "--mount: invalid value for %s", field);
     if (!value)
         return is_one_of(field, switches, COUNT(switches)) || refuse(err, "a field is not key=value");
     if (strcmp(field, "type") == 0)
@@ -84,17 +121,18 @@ static bool take_field(char *field, fields *out, pq_error *err)
         out->target = value;
     else if (strcmp(field, "id") == 0)
         out->id = value;
+    else if (strcmp(field, "sharing") == 0)
+        out->sharing = value;
+    else if (strcmp(field, "size") == 0)
+        out->size = field;
+    else if (strcmp(field, "mode") == 0 || strcmp(field, "uid") == 0 || strcmp(field, "gid") == 0)
+        out->owner = field;
     return true;
 }
 
 static bool given(const char *value)
 {
     return value && *value;
-}
-
-static bool has_variable(const char *value)
-{
-    return value && strchr(value, '$');
 }
 
 static bool settle_secret(const fields *found, pq_mount *out, pq_error *err)
@@ -111,6 +149,18 @@ static bool settle_secret(const fields *found, pq_mount *out, pq_error *err)
         return refuse(err, "a secret mount needs an id or a target");
     out->secret = has_variable(id) ? NULL : pq_strdup(id);
     return true;
+}
+
+static bool keys_fit(const fields *found, const char *type, pq_error *err)
+{
+    bool cache = strcmp(type, "cache") == 0, tmpfs = strcmp(type, "tmpfs") == 0;
+    bool given_by_caller = strcmp(type, "secret") == 0 || strcmp(type, "ssh") == 0;
+    const char *wrong = found->required && !given_by_caller          ? found->required
+                        : found->size && !tmpfs                      ? found->size
+                        : found->owner && !cache && !given_by_caller ? found->owner
+                        : given(found->sharing) && !cache            ? "sharing"
+                                                                     : NULL;
+    return !wrong || pq_fail(err, PQ_EINPUT, NULL, NULL, "--mount: a mount of type %s has no %s", type, wrong);
 }
 
 bool pq_mount_parse(const char *text, pq_mount *out, pq_error *err)
@@ -130,6 +180,8 @@ bool pq_mount_parse(const char *text, pq_mount *out, pq_error *err)
     pq_ascii_lower_in_place(type);
     if (!has_variable(type) && !is_one_of(type, types, COUNT(types)))
         return pq_fail(err, PQ_EINPUT, NULL, "bind, cache, tmpfs, secret or ssh", "--mount: unknown type");
+    if (!has_variable(type) && !keys_fit(&found, type, err))
+        return false;
     if (strcmp(type, "secret") == 0 && !settle_secret(&found, out, err))
         return false;
     out->type = pq_steal(type);

@@ -203,17 +203,19 @@ static void ask(run *r, pq_checked_image *image, const char *method, char *path,
 }
 
 /* A question with the right to push, where `registry` is tried. */
-static void ask_push(run *r, pq_checked_registry *registry, const char *method, char *path, pq_http_done *then)
+static void ask_push(const question *after, const char *method, char *path, pq_http_done *then)
 {
     question *q = pq_alloc(1, sizeof *q);
-    *q = (question){.run = r, .registry = registry, .path = path, .then = then};
+    pq_checked_registry *registry = after->registry;
+    *q = (question){.run = after->run, .image = after->image, .registry = registry, .path = path, .then = then};
     q->call = (pq_registry_call){.host = registry->host,
                                  .repository = registry->pushed,
                                  .push = true,
+                                 .token_only = !*path,
                                  .method = method,
                                  .path = path,
                                  .where = registry->host};
-    pq_registry_start(r->options->registry, &q->call, on_done, q);
+    pq_registry_start(after->run->options->registry, &q->call, on_done, q);
 }
 
 static pq_image_status status_of(const pq_error *err)
@@ -266,24 +268,38 @@ static void on_upload(void *context, pq_http_answer *answer, pq_error *err)
     q->registry->can_push = PQ_PUSH_YES;
     char *location = NULL;
     if (status == 202 && pq_registry_upload_location(answer, q->registry->host, &location, err))
-        ask_push(q->run, q->registry, "DELETE", location, on_cancelled);
+        ask_push(q, "DELETE", location, on_cancelled);
 }
 
-/* Whether more than pulling is allowed. To mount a blob where it lies already changes nothing, while an upload that is
- * started and cancelled leaves traces: docker-registry keeps its hash state, and wants the right to delete. A registry
- * that lets in anybody tells nothing of an identity. */
-static void try_push(run *r, const pq_checked_image *image)
+/* The token is there, or none is needed. To mount a blob where it lies already changes nothing, while an upload that is
+ * started and cancelled leaves traces: docker-registry keeps its hash state, and wants the right to delete. */
+static void on_push_token(void *context, pq_http_answer *answer, pq_error *err)
+{
+    question *q = context;
+    (void)answer;
+    if (err->code == PQ_EDENIED)
+        q->registry->can_push = PQ_PUSH_NO;
+    if (err->code != PQ_OK)
+        return;
+    q->registry->can_push = pq_registry_token_right(q->run->options->registry, q->registry->host, q->registry->pushed);
+    if (q->registry->can_push != PQ_PUSH_UNKNOWN || !q->image->blob)
+        return;
+    PQ_AUTO_FREE char *mount = pq_url_escape(q->image->blob);
+    PQ_AUTO_FREE char *from = pq_url_escape(q->registry->pushed);
+    ask_push(q, "POST", pq_asprintf("blobs/uploads/?mount=%s&from=%s", mount, from), on_upload);
+}
+
+/* Whether more than pulling is allowed. A registry that lets in anybody tells nothing of an identity. */
+static void try_push(run *r, pq_checked_image *image)
 {
     const pq_reference *place = &source_of(image)->reference;
     pq_checked_registry *registry = find_registry(r->preflight, place->domain);
-    if (!r->options->try_push || !image->blob || !registry || registry->pushed ||
-        strcmp(registry->host, "docker.io") == 0 ||
+    if (!r->options->try_push || !registry || registry->pushed ||
         pq_streq(pq_registry_identity_words(r->options->registry, registry->host), "anonymous"))
         return;
-    PQ_AUTO_FREE char *mount = pq_url_escape(image->blob);
-    PQ_AUTO_FREE char *from = pq_url_escape(place->path);
     registry->pushed = pq_strdup(place->path);
-    ask_push(r, registry, "POST", pq_asprintf("blobs/uploads/?mount=%s&from=%s", mount, from), on_upload);
+    const question first = {.run = r, .image = image, .registry = registry};
+    ask_push(&first, "GET", pq_strdup(""), on_push_token);
 }
 
 static void start_image(run *r, pq_checked_image *image);
@@ -368,13 +384,6 @@ static bool usable(question *q, pq_http_answer *answer, pq_error *err)
     return false;
 }
 
-static void on_layer(void *context, pq_http_answer *answer, pq_error *err)
-{
-    question *q = context;
-    if (usable(q, answer, err))
-        image_done(q->run, q->image, err);
-}
-
 /* The platform that a configuration names: `os`, `architecture`, `variant` (image-spec, config.md). */
 static void add_config_platform(pq_checked_image *image, const pq_buf *bytes)
 {
@@ -424,16 +433,16 @@ static bool check_platforms(const run *r, const pq_checked_image *image, const p
 static void on_config(void *context, pq_http_answer *answer, pq_error *err)
 {
     question *q = context;
+    pq_checked_image *image = q->image;
     if (!usable(q, answer, err))
         return;
-    if (!pq_registry_prove_blob(answer, strrchr(q->path, '/') + 1, q->image->pull, err)) {
-        image_done(q->run, q->image, err);
-        return;
+    /* Of an index the platforms are known. */
+    if (pq_registry_prove_blob(answer, strrchr(q->path, '/') + 1, image->pull, err) && !image->platforms.count) {
+        add_config_platform(image, &answer->body);
+        if (image->platforms.count)
+            (void)check_platforms(q->run, image, NULL, err);
     }
-    add_config_platform(q->image, &answer->body);
-    if (q->image->platforms.count)
-        (void)check_platforms(q->run, q->image, NULL, err);
-    image_done(q->run, q->image, err);
+    image_done(q->run, image, err);
 }
 
 static void on_manifest(void *context, pq_http_answer *answer, pq_error *err);
@@ -493,14 +502,10 @@ static void on_manifest(void *context, pq_http_answer *answer, pq_error *err)
     image->size = pq_manifest_transfer_size(&manifest);
     free(image->blob);
     image->blob = pq_strdup(manifest.config.digest);
-    /* A right to manifests is not yet one to blobs. A single image's platform stands in its configuration, which is a
-     * blob too; of an index the platforms are known, and a layer is asked for. */
-    if (first)
-        ask(q->run, image, "GET", pq_asprintf("blobs/%s", manifest.config.digest), on_config);
-    else if (manifest.layer_count)
-        ask(q->run, image, "HEAD", pq_asprintf("blobs/%s", manifest.layers[0].digest), on_layer);
-    else
-        image_done(q->run, image, err);
+    /* A right to manifests is not yet one to blobs: the configuration, a small one, is fetched as a pull does. A HEAD
+     * is another right at ECR (ecr:BatchCheckLayerAvailability), which a pull does not need. A single image's platform
+     * stands in it too. */
+    ask(q->run, image, "GET", pq_asprintf("blobs/%s", manifest.config.digest), on_config);
 }
 
 static void log_in(run *r, pq_checked_registry *registry);

@@ -44,12 +44,6 @@ typedef struct pq_checked_image {
     size_t follows; /* private: 1 + index of the image with the same digest that is being looked into; 0 for none */
 } pq_checked_image;
 
-typedef enum pq_push_right {
-    PQ_PUSH_UNKNOWN = 0, /* not asked, or not told */
-    PQ_PUSH_NO,
-    PQ_PUSH_YES,
-} pq_push_right;
-
 typedef struct pq_checked_registry {
     char *host;
     bool asked;  /* false: nothing needed it (what comes after a mirror) */
@@ -80,9 +74,11 @@ typedef struct pq_preflight_options {
     const pq_platform *also;     /* further ones that images must be made for; NULL when there are none */
     size_t also_count;
     bool manifests_only; /* do without reading manifests and trying a blob */
-    /* Find out who may push, by asking to mount a blob of an image into the repository that it lies in already, which
-     * changes nothing; an upload that a registry starts in its place is cancelled. Not at Docker Hub, nor where an
-     * image could not be looked into. */
+    /* Find out who may push, in the repository of an image that may be pulled. Where the registry's tokens say it
+     * (Azure, Docker Hub, most that have tokens), just a token is asked for. Elsewhere it is tried, by asking to mount
+     * a blob of the image into the repository that it lies in already, which changes nothing; an upload that a registry
+     * starts in its place is cancelled. Not known where that cannot be tried: without a blob, which takes looking into
+     * an image. */
     bool try_push;
 } pq_preflight_options;
 

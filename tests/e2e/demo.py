@@ -48,7 +48,7 @@ class Demo:
             (folder / name).mkdir(mode=0o700)
         self.env = {
             "PATH": f"{programs}:/usr/bin:/bin:/usr/sbin:/sbin", "HOME": str(self.home), "LANG": "C.UTF-8",
-            "TMPDIR": str(folder / "tmp"), "XDG_RUNTIME_DIR": str(folder / "runtime"),
+            "TMPDIR": str(folder / "tmp"), "XDG_RUNTIME_DIR": str(folder / "runtime"), "PRATIQUE_RUNTIME_DIR": str(folder / "runtime"),
             "CONTAINERS_STORAGE_CONF": str(storage), "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1",
             "REGISTRY_AUTH_FILE": str(folder / "shell/auth.json"), **lab.env(),
         }

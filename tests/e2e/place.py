@@ -91,6 +91,12 @@ class Place:
         """Adds to what is searched for secrets at the end of the session."""
         self.outputs.append((what, output))
 
+    def forget_tokens(self) -> None:
+        """As after a start of the machine: the next command asks the clouds anew."""
+        for entry in Path(self.env["PRATIQUE_RUNTIME_DIR"]).iterdir():
+            if entry.suffix in (".token", ".answer"):
+                entry.unlink()
+
     def write(self, files: dict[str, str | bytes], below: str = ".") -> Path:
         """Writes files below a folder of the working directory; returns that folder."""
         folder = self.work / below

@@ -1,16 +1,19 @@
 """`check` beyond its transcript: who may push, and that finding it out leaves nothing behind; platforms; what people see
 of it."""
 
+import contextlib
 import json
 import os
 import subprocess
+from urllib.parse import parse_qs, urlsplit
 
+import jwt
 import pytest
 
 from .conftest import CONFIGURATION
 from .factory import Factory, digest
 from .hostile import HostileServer
-from .test_hostile_registry import CONFIG, INDEX, MANIFEST, PASSWORD, basic, manifest
+from .test_hostile_registry import CONFIG, INDEX, MANIFEST, PASSWORD, basic, bearer, manifest
 
 ECR = "123456789012.dkr.ecr.us-east-2.amazonaws.com"
 APP = (
@@ -19,7 +22,7 @@ APP = (
     "  web: {image: acme.azurecr.io/web/nginx:1.25}\n"
     f"  base: {{image: '{ECR}/base:1.2'}}\n"
 )
-HINT = "(to pull, give it an identity that may do no more)\n"
+HINT = "(give it an identity with the least privilege: `pratique policy` prints what pulling takes)\n"
 
 
 @pytest.fixture
@@ -50,8 +53,9 @@ def test_who_may_push(factory, lab):
                           f"do more than pull: it may push to acme/redis {HINT}")
     assert uploads_left(lab) == []
     tried = [(r["host"], r["method"], r["status"]) for r in lab.requests() if r["method"] not in ("GET", "HEAD")]
-    assert sorted(set(tried)) == [(ECR, "POST", 403), ("acme.azurecr.io", "POST", 401),
-                                  ("api.ecr.us-east-2.amazonaws.com", "POST", 200), ("ghcr.example.com", "POST", 201)]
+    # Azure's tokens say what they are good for.
+    assert sorted(set(tried)) == [
+        (ECR, "POST", 403), ("api.ecr.us-east-2.amazonaws.com", "POST", 200), ("ghcr.example.com", "POST", 201)]
 
 
 def test_identities_that_may_push(factory, lab):
@@ -62,8 +66,22 @@ def test_identities_that_may_push(factory, lab):
     assert f"pratique: {ECR}: warning: secret aws_creds, profile default can do more than pull: it may push to base {HINT}" in result.err
     assert f"pratique: acme.azurecr.io: warning: secret azprincipal can do more than pull: it may push to web/nginx {HINT}" in result.err
     assert uploads_left(lab) == []
-    # Without looking into an image there is no blob to ask with.
-    assert set(rights(factory, "--manifests-only").values()) == {None}
+    # Without looking into an image there is no blob to ask with; a token says it all the same.
+    assert rights(factory, "--manifests-only") == {
+        ECR: None, "acme.azurecr.io": True, "ghcr.example.com": None, "hub.example.com": None}
+
+
+def test_an_upload_that_is_started_in_place_of_a_mount_is_cancelled(factory, lab):
+    key = lab.credentials.aws_push
+    factory.give_secret("aws_creds", f"[default]\naws_access_key_id = {key.key_id}\naws_secret_access_key = {key.secret}\n")
+    lab.set_ecr_mounts(False)
+    try:
+        assert rights(factory)[ECR] is True
+    finally:
+        lab.set_ecr_mounts(True)
+    tried = [(r["method"], r["status"]) for r in lab.requests(ECR) if r["method"] not in ("GET", "HEAD")]
+    assert tried == [("POST", 202), ("DELETE", 204)]
+    assert lab.ecr.uploads == set() and uploads_left(lab) == []
 
 
 def test_the_hub_may_be_pushed_to_without_a_warning(session, lab):
@@ -115,6 +133,57 @@ def test_the_right_of_an_identity_at(session, lab, host, answer, right, asked):
     if host == "docker.io":
         # A manifest that is read counts as a pull.
         assert not [r for r in server.seen if r.method == "GET" and "/manifests/" in r.path]
+
+
+# What tokens say.
+
+
+def claims(*access):
+    """A token as distribution and Docker Hub make them; who signed it is the registry's business."""
+    return jwt.encode({"iss": "x", "access": list(access)}, "k" * 32, "HS256")
+
+
+def granted(*actions, name="a/b"):
+    return claims({"type": "repository", "name": name, "actions": list(actions)})
+
+
+@pytest.mark.parametrize(("host", "token", "right", "posts"), [
+    ("pulls.example.org", lambda: granted("pull"), False, 0),
+    ("pushes.example.org", lambda: granted("pull", "push"), True, 0),
+    ("all.example.org", lambda: granted("*"), True, 0),
+    ("other.example.org", lambda: granted("push", name="a/c"), False, 0),
+    ("none.example.org", claims, False, 0),
+    ("docker.io", lambda: granted("pull"), False, 0),
+    ("docker.io", lambda: granted("pull", "push"), True, 0),
+    # A token that is no JWT, as GitHub's: it is tried.
+    ("opaque.example.org", lambda: "djE6YWJj", False, 1),
+    ("docker.io", lambda: "djE6YWJj", None, 0),
+    # No token for pushing.
+    ("refuses.example.org", None, False, 0),
+])
+def test_the_right_that_a_token_names(session, lab, host, token, right, posts):
+    session.patterns.add_secret("the password at all hosts", PASSWORD)
+    factory = Factory(session, lab, config=(
+        f"container_registries:\n- {{type: generic, url: {host}, generic_secret_name: creds}}\n"))
+    factory.give_secret("creds", f"mallory:{PASSWORD}")
+    factory.write({"app/docker-compose.yml": f"services: {{a: {{image: '{host}/a/b:1'}}}}\n"})
+    asked = []
+
+    def give_token(handler):
+        asked.extend(parse_qs(urlsplit(handler.path).query).get("scope", []))
+        if token is None and "push" in handler.path:
+            handler.say_json(403, {"errors": [{"code": "DENIED", "message": "no"}]})
+        else:
+            handler.say_json(200, {"token": token() if token else granted("pull")})
+
+    name = "registry-1.docker.io" if host == "docker.io" else host
+    server = HostileServer(lab, name, bearer(f"https://{name}/token", give_token, answers(lambda h: h.say(403))))
+    try:
+        assert rights(factory) == {host: right}
+    finally:
+        server.end()
+    assert [r.method for r in server.seen if r.method not in ("GET", "HEAD")] == ["POST"] * posts
+    assert asked == ["repository:a/b:pull", "repository:a/b:pull,push"]
 
 
 # Platforms.
@@ -191,7 +260,7 @@ def kinds(session, lab):
     def answer(handler):
         name = handler.path.rsplit("/", 1)[1]
         if "/blobs/" in handler.path:
-            handler.say(403 if "/nolayer/" in handler.path and name == digest(LAYER) else 200, CONFIG if name == digest(CONFIG) else LAYER)
+            handler.say(403 if "/noblob/" in handler.path else 200, CONFIG if name == digest(CONFIG) else LAYER)
         else:
             kind, content = BODIES[name] if name in BODIES else KINDS[name]
             handler.say(200, content, Content_Type=kind, Docker_Content_Digest=digest(content))
@@ -228,7 +297,7 @@ def test_an_index(kinds, name):
     image, asked = kinds(name)
     assert (image["status"], image["digest"], image["platforms"], image["size"]) == (
         "ok", digest(KINDS[name][1]), ["linux/amd64", "linux/arm/v7"], len(CONFIG) + len(LAYER))
-    assert asked == ["GET manifests", "GET manifests", "HEAD blobs"]
+    assert asked == ["GET manifests", "GET manifests", "GET blobs"]
     image, _ = kinds(name, "[arm64]", status=1)
     assert image["error"] == "is not made for linux/arm64, only for linux/amd64, linux/arm/v7"
 
@@ -243,8 +312,9 @@ def test_what_is_no_image(kinds, name, words):
     assert (image["status"], image["error"]) == ("denied", words)
 
 
-def test_a_right_to_manifests_is_not_yet_one_to_layers(kinds):
-    image, _ = kinds("oci-index", repository="a/nolayer", status=1)
+@pytest.mark.parametrize(("name", "platforms"), [("oci-index", "[amd64, arm]"), ("oci", "[amd64]")])
+def test_a_right_to_manifests_is_not_yet_one_to_blobs(kinds, name, platforms):
+    image, _ = kinds(name, platforms, repository="a/noblob", status=1)
     assert (image["status"], image["error"]) == ("denied", "access denied for secret creds")
 
 
@@ -275,8 +345,10 @@ def on_a_terminal(place, **env):
     done = subprocess.run([place.programs / "pratique", "check", "containers"], stdout=secondary, stderr=subprocess.PIPE,
                           check=False, cwd=place.work, env={**place.env, "TERM": "xterm", **env})
     os.close(secondary)
-    with os.fdopen(primary, "rb") as stream:
-        shown = os.read(stream.fileno(), 1 << 16)
+    shown = b""
+    with os.fdopen(primary, "rb", buffering=0) as stream, contextlib.suppress(OSError):  # EIO is a terminal's end
+        while more := stream.read(1 << 16):
+            shown += more
     place.keep("a check on a terminal", shown + done.stderr)
     return shown.decode().replace("\r\n", "\n")
 

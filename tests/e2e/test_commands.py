@@ -11,8 +11,9 @@ from .conftest import PROGRAMS
 from .factory import SMALL, Factory
 
 COMMANDS = [
-    "secrets update", "secrets list", "secrets rekey", "config check", "images", "check", "tuf init", "target build",
-    "target show", "target verify",
+    "secrets update", "secrets list", "secrets rekey", "config check", "images", "check", "policy", "login",
+    "logout", "credential get", "credential store", "credential erase", "credential list", "credential kubelet", "tuf init",
+    "target build", "target show", "target verify",
 ]
 
 
@@ -192,7 +193,7 @@ def test_the_helper_of_a_build_that_has_ended(place):
 
 def test_the_helper_version_and_usage(place):
     assert helper(place, "version").out.startswith("docker-credential-pratique ")
-    for arguments in ([], ["store"], ["get", "more"], ["frobnicate"]):
+    for arguments in ([], ["stor"], ["get", "more"], ["frobnicate"]):
         assert "usage: docker-credential-pratique" in helper(place, *arguments, status=1).err
 
 

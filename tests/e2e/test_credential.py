@@ -44,8 +44,9 @@ def test_each_kind(bound, lab):
 def test_server_urls(bound, lab):
     for url in ("https://ghcr.example.com", "https://ghcr.example.com/v2/", "GHCR.example.com:443", "  ghcr.example.com\r"):
         assert get(bound, url) == generic(lab)
-    status, out, _ = helper(bound, "get", "https://ghcr.example.com/v2/")
-    assert status == 0 and json.loads(out)["ServerURL"]
+    # The answer names what was asked, from the program and from the cache.
+    for url in ("https://ghcr.example.com/v2/", f"https://{ECR}/v2/", f"https://{ECR}"):
+        assert json.loads(helper(bound, "get", url)[1])["ServerURL"] == url
     assert helper(bound, "get", "")[:2] == (1, "no credentials server URL\n")
 
 

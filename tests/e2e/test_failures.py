@@ -44,6 +44,7 @@ def shared(session, running_lab):
 @pytest.fixture
 def factory(shared, lab):
     """`lab` is asked for so that faults and the log are cleared."""
+    shared.place.forget_tokens()
     return shared
 
 

@@ -217,7 +217,7 @@ def test_check(with_secrets):
     result = with_secrets.run("check", "containers")
     assert matches(result.err, USING + NOT_USED + (
         "pratique: ghcr.example.com: warning: secret ghcr_creds can do more than pull: it may push to acme/<any> "
-        "(to pull, give it an identity that may do no more)\n"))
+        "(give it an identity with the least privilege: `pratique policy` prints what pulling takes)\n"))
     assert matches(result.out, (
         f"ok          {ECR}  aws, secret aws_creds, profile default, pull only\n"
         "ok          acme.azurecr.io  azure, secret azprincipal, pull only\n"

@@ -15,6 +15,7 @@ import pytest
 HERE = Path(__file__).resolve().parent
 CACHE = HERE.parents[1] / "build" / "interop"
 PYTHON_TUF = ["tuf==7.0.1", "securesystemslib==1.6.0", "urllib3==2.8.0"]
+IAM = ["moto==5.2.5", "parliament==1.6.4", "flask==3.1.3", "flask-cors==6.0.5"]
 # No download takes longer on a slow line; one that does hangs.
 LONGEST = 600
 
@@ -53,19 +54,30 @@ def fetch(name: str, *argv: object, cwd: Path = HERE, env: dict[str, str] | None
     return done.stdout
 
 
-def python_tuf() -> Judge:
-    folder = CACHE / "python-tuf"
+def python_with(name: str, packages: list[str]) -> str:
+    """A Python of its own with packages from PyPI."""
+    folder = CACHE / name
     python = folder / "bin" / "python"
     done = folder / "installed"
-    if not done.is_file() or done.read_text() != " ".join(PYTHON_TUF):
+    if not done.is_file() or done.read_text() != " ".join(packages):
         shutil.rmtree(folder, ignore_errors=True)
-        fetch("python-tuf", sys.executable, "-m", "venv", folder)
+        fetch(name, sys.executable, "-m", "venv", folder)
         fetch(
-            "python-tuf", python, "-m", "pip", "install", "-q", "--no-cache-dir", "--disable-pip-version-check",
-            "--retries", "2", *PYTHON_TUF,
+            name, python, "-m", "pip", "install", "-q", "--no-cache-dir", "--disable-pip-version-check", "--retries", "2",
+            *packages,
         )
-        done.write_text(" ".join(PYTHON_TUF))
-    return Judge("python-tuf", PYTHON_TUF[0].split("==")[1], (str(python), str(HERE / "python-tuf" / "client.py")))
+        done.write_text(" ".join(packages))
+    return str(python)
+
+
+def python_tuf() -> Judge:
+    python = python_with("python-tuf", PYTHON_TUF)
+    return Judge("python-tuf", PYTHON_TUF[0].split("==")[1], (python, str(HERE / "python-tuf" / "client.py")))
+
+
+def iam() -> Judge:
+    """moto's evaluator of IAM policies, and parliament's rules for them. The first of argv is their Python."""
+    return Judge("moto", IAM[0].split("==")[1], (python_with("iam", IAM), str(HERE / "iam" / "judge.py")))
 
 
 def tuf_js() -> Judge:
@@ -99,16 +111,31 @@ def compose_go() -> Judge:
     return go_program("compose-go", "compose-load", "github.com/compose-spec/compose-go/v2")
 
 
-def go_program(name: str, program: str, module: str) -> Judge:
-    """One of tests/interop/go, with its modules from the Go module proxy."""
-    go = on_path(name, "go", "golang-go, at least 1.25")
-    ours = {
+def compose_go_images() -> Judge:
+    return go_program("compose-go", "compose-images", "github.com/compose-spec/compose-go/v2")
+
+
+def buildkit() -> Judge:
+    return go_program("BuildKit", "dockerfile-images", "github.com/moby/buildkit")
+
+
+def go(judge: str) -> tuple[str, dict[str, str]]:
+    """The go command, and what its environment needs for the modules to land in our cache."""
+    return on_path(judge, "go", "golang-go, at least 1.25"), {
         "GOPATH": str(CACHE / "go"), "GOCACHE": str(CACHE / "go-cache"), "GOENV": "off", "GOTOOLCHAIN": "local",
         "GOFLAGS": "-modcacherw -mod=readonly -trimpath", "CGO_ENABLED": "0",
     }
+
+
+def go_program(name: str, program: str, module: str) -> Judge:
+    """One of tests/interop/go, with its modules from the Go module proxy. Some have a go.mod of their own: they take a
+    newer go than the others."""
+    command, environment = go(name)
+    source = HERE / "go" / program
+    folder = source if (source / "go.mod").exists() else HERE / "go"
     binary = CACHE / "bin" / program
-    fetch(name, go, "build", "-p", "2", "-o", binary, f"./{program}", cwd=HERE / "go", env=ours)
-    found = re.search(rf"{re.escape(module)} v(\S+)", (HERE / "go" / "go.mod").read_text())
+    fetch(name, command, "build", "-p", "2", "-o", binary, source, cwd=folder, env=environment)
+    found = re.search(rf"{re.escape(module)} v(\S+)", (folder / "go.mod").read_text())
     return Judge(name, found[1] if found else "?", (str(binary),))
 
 

@@ -7,6 +7,7 @@ import threading
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from . import iam
 from .clock import Clock
 from .credentials import AwsKey
 
@@ -19,7 +20,9 @@ PULL_ACTIONS = frozenset({
     "ecr:BatchCheckLayerAvailability",
 })
 GALLERY_ACTIONS = frozenset({"ecr-public:GetAuthorizationToken", "sts:GetServiceBearerToken"})
-PUSH_ACTIONS = PULL_ACTIONS | {"ecr:InitiateLayerUpload", "ecr:PutImage"}
+PUSH_ACTIONS = PULL_ACTIONS | {
+    "ecr:InitiateLayerUpload", "ecr:UploadLayerPart", "ecr:CompleteLayerUpload", "ecr:PutImage",
+}
 
 
 @dataclass
@@ -28,10 +31,17 @@ class Identity:
     actions: frozenset[str]
     expired: bool = False
     ends: datetime | None = None  # of temporary keys
+    # In place of `actions`, once some were attached.
+    policies: list[iam.Document] | None = None
 
     @property
     def arn(self) -> str:
         return f"arn:aws:iam::{ACCOUNT}:user/{self.key.user}"
+
+    def may(self, action: str, resource: str) -> bool:
+        if self.policies is None:
+            return action in self.actions
+        return iam.allows(self.policies, action, resource)
 
 
 @dataclass
@@ -71,13 +81,19 @@ class Identities:
 
     def allow_all(self) -> None:
         self._denied.clear()
+        for identity in self._identities.values():
+            identity.policies = None
+
+    def attach(self, profile: str, policies: list[iam.Document]) -> None:
+        """From now on these alone say what `profile` may do."""
+        self.profile(profile).policies = [iam.check(policy) for policy in policies]
 
     def refusal(self, identity: Identity, action: str, repository: str | None = None) -> str | None:
         """IAM's sentence if `identity` may not do this, else None."""
         denied = {(action, "*"), (action, repository)} & self._denied
-        if action in identity.actions and not denied:
-            return None
         resource = f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/{repository}" if repository else "*"
+        if identity.may(action, resource) and not denied:
+            return None
         return (
             f"User: {identity.arn} is not authorized to perform: {action} on resource: {resource} "
             f"because no identity-based policy allows the {action} action"

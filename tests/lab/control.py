@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from .acr_rights import Rights
 from .aws_cloud import AwsCloud
 from .aws_identity import Identities
 from .clock import Clock
@@ -107,8 +108,21 @@ class Controls:
         self.identities.deny(action, repository)
 
     def allow_actions(self) -> None:
-        """Forget every deny_action()."""
+        """Forget every deny_action(), attach_policies(), assign_role() and set_scope_map()."""
         self.identities.allow_all()
+        self.azure.restore_rights()
+
+    def attach_policies(self, profile: str, documents: list[dict[str, Any]]) -> None:
+        """From now on these IAM policies alone say what `profile` may do (iam.py)."""
+        self.identities.attach(profile, documents)
+
+    def assign_role(self, user: str, role: str, condition: str | None = None) -> None:
+        """From now on this role alone says what a principal may do at the registry of Azure (acr_rights.py)."""
+        self.azure.principal(user).rights = Rights(role=role, condition=condition)
+
+    def set_scope_map(self, user: str, repositories: dict[str, list[str]]) -> None:
+        """From now on `user` is a token of the registry of Azure with these actions (content/read, …) in repositories."""
+        self.azure.principal(user).rights = Rights({name: set(actions) for name, actions in repositories.items()})
 
     def expire_role_sessions(self) -> None:
         """All temporary keys given out so far answer ExpiredToken from now on."""
@@ -128,6 +142,10 @@ class Controls:
     def set_ecr_redirect(self, enabled: bool) -> None:
         """Whether blobs come from the layer host by 307, or from the registry itself."""
         self.ecr.redirect_blobs = enabled
+
+    def set_ecr_mounts(self, enabled: bool) -> None:
+        """Whether a blob can be mounted at ECR, or an upload is started in its place."""
+        self.ecr.mount_blobs = enabled
 
     def set_coral_errors(self, enabled: bool) -> None:
         """Errors of the ECR API with a prefix in `__type` and with `Message`."""

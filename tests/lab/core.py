@@ -265,6 +265,7 @@ class Lab(Controls):
                 Principal(self.credentials.azure_pull, frozenset({"pull"})),
                 Principal(self.credentials.azure_push, frozenset({"pull", "push"})),
                 Principal(managed, frozenset({"pull"})),
+                Principal(self.credentials.azure_token, frozenset()),  # until it gets a scope map
             ],
             directory=self.directory_service, cloud=cloud, checks=mirror,
         )

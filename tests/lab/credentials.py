@@ -55,6 +55,7 @@ class Credentials:
     tls: Login = field(default_factory=lambda: Login("bench", _word(24)))
     azure_pull: Login = field(default_factory=lambda: Login(str(uuid.uuid4()), _word(3) + "8Q~" + _word(34)))
     azure_push: Login = field(default_factory=lambda: Login(str(uuid.uuid4()), _word(3) + "8Q~" + _word(34)))
+    azure_token: Login = field(default_factory=lambda: Login("ci-token", _word(52)))
     # A managed identity, and the header that an app shows to get it.
     azure_managed: str = field(default_factory=lambda: str(uuid.uuid4()))
     azure_identity_header: str = field(default_factory=lambda: _word(32))
@@ -80,7 +81,7 @@ class Credentials:
     def logins(self) -> dict[str, Login]:
         named = {
             "hub": self.hub, "generic": self.generic, "tls": self.tls,
-            "azure_pull": self.azure_pull, "azure_push": self.azure_push,
+            "azure_pull": self.azure_pull, "azure_push": self.azure_push, "azure_token": self.azure_token,
         }
         return named if self.proxy is None else {**named, "proxy": self.proxy}
 
@@ -110,6 +111,7 @@ class Credentials:
         write_private(directory / "aws_credentials", "\n".join(sections))
         write_private(directory / "azprincipal", str(self.azure_pull))
         write_private(directory / "azprincipal_push", str(self.azure_push))
+        write_private(directory / "aztoken", str(self.azure_token))
         write_private(directory / "ghcr_creds", str(self.generic))
         write_private(directory / "hub_creds", str(self.hub))
         write_private(directory / "tls_creds", str(self.tls))

@@ -4,6 +4,7 @@ import base64
 import binascii
 import re
 import secrets
+import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,6 +41,9 @@ class EcrRegistry(Service):
         # Repositories of ECR exist before anything is pushed; seeding and control create them.
         self.created: set[str] = set()
         self.redirect_blobs = True
+        # Told by control: a mount is answered by the start of an upload, as a registry may (distribution-spec).
+        self.mount_blobs = True
+        self.uploads: set[str] = set()
 
     async def respond(self, request: Request) -> Answer | Forward:
         caller = self._authenticate(request.header("authorization"))
@@ -56,6 +60,8 @@ class EcrRegistry(Service):
             return registry_error(404, "NAME_UNKNOWN", (
                 f"The repository with name '{repository}' does not exist in the registry with id '{ACCOUNT}'"
             ))
+        if not self.mount_blobs and match["rest"].startswith("uploads/") and request.method in ("POST", "DELETE"):
+            return self._upload(request.method, request.path)
         if match["kind"] == "blobs" and request.method == "GET" and self.redirect_blobs:
             return self._redirect(repository, match["rest"])
         not_found = None
@@ -83,6 +89,16 @@ class EcrRegistry(Service):
             )
         return issued.identity
 
+    def _upload(self, method: str, path: str) -> Answer:
+        if method == "POST":
+            place = path + str(uuid.uuid4())
+            self.uploads.add(place)
+            return Answer(202, headers=[("Location", place)])
+        if path not in self.uploads:
+            return registry_error(404, "BLOB_UPLOAD_UNKNOWN", "blob upload unknown to registry")
+        self.uploads.remove(path)
+        return Answer(204)
+
     def _redirect(self, repository: str, digest: str) -> Answer | Forward:
         algorithm, _, hexadecimal = digest.partition(":")
         link = self._repositories / repository / "_layers" / algorithm / hexadecimal / "link"
@@ -95,9 +111,12 @@ def _action(method: str, kind: str, rest: str) -> str:
     """The right that IAM asks for."""
     if kind == "tags":
         return "ecr:ListImages"
-    if method in ("GET", "HEAD") and not rest.startswith("uploads/"):
-        return "ecr:BatchGetImage" if kind == "manifests" else "ecr:GetDownloadUrlForLayer"
-    return "ecr:InitiateLayerUpload" if kind == "blobs" else "ecr:PutImage"
+    if kind == "manifests":
+        return "ecr:BatchGetImage" if method in ("GET", "HEAD") else "ecr:PutImage"
+    if rest.startswith("uploads/"):
+        return {"PATCH": "ecr:UploadLayerPart", "PUT": "ecr:CompleteLayerUpload"}.get(method, "ecr:InitiateLayerUpload")
+    # Whether a blob is there is what a push asks.
+    return "ecr:BatchCheckLayerAvailability" if method == "HEAD" else "ecr:GetDownloadUrlForLayer"
 
 
 class LayerBucket(Service):

@@ -14,6 +14,7 @@ import jwt
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from .acr_rights import Rights
 from .credentials import Login
 from .entra import DOMAIN, TENANT, Cloud, Directory
 from .http1 import Answer, Request, json_answer, registry_error
@@ -32,6 +33,11 @@ _SCOPE = re.compile(r"repository:(?P<name>[^:]+):(?P<actions>[a-z*,]+)")
 class Principal:
     login: Login
     actions: frozenset[str]
+    # In place of `actions`, once some were given by control.
+    rights: Rights | None = None
+
+    def may(self, action: str, repository: str) -> bool:
+        return action in self.actions if self.rights is None else self.rights.may(action, repository)
 
 
 class AzureRegistry(Service):
@@ -94,10 +100,14 @@ class AzureRegistry(Service):
         for scope in scopes:
             if match := _SCOPE.fullmatch(scope):
                 asked = match["actions"].split(",")
-                actions = [a for a in asked if a in principal.actions]
+                actions = [a for a in asked if principal.may(a, match["name"])]
                 if actions:
                     access.append({"type": "repository", "name": match["name"], "actions": actions})
         return self._sign(principal, self.access_lifetime, {"access": access})
+
+    def restore_rights(self) -> None:
+        for principal in self._principals.values():
+            principal.rights = None
 
     def principal(self, user: str) -> Principal:
         return self._principals[user]

@@ -19,7 +19,7 @@ Usage: pratique [GLOBAL OPTIONS] COMMAND ...
 What it is.
 
 Commands:
-  secrets list      Lists them.
+  secrets list        Lists them.
 
 Global options:
   -q, --quiet               Print errors only.

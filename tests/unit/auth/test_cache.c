@@ -101,9 +101,10 @@ static pq_token_entry read_entry(const fixture *f, pq_buf *bytes)
 {
     PQ_AUTO_ERROR err = {0};
     PQ_AUTO_FREE char *path = pq_path_join(pq_cache_folder(f->cache), f->name);
-    pq_token_entry entry;
+    pq_token_entry entry = {0};
     pq_buf_clear(bytes);
-    assert_true(pq_read_file(path, bytes, &err) && pq_token_entry_parse(bytes->data, bytes->length, &entry));
+    assert_true(pq_read_file(path, bytes, &err));
+    assert_true(pq_token_entry_parse(bytes->data, bytes->length, &entry));
     return entry;
 }
 
@@ -296,7 +297,8 @@ static void an_answer_is_a_copy_with_its_sources(void **state)
     time_t expires = entry.expires;
     pq_cache_make_answer(f.cache, f.name, "x.answer", &sources);
     pq_buf_clear(&bytes);
-    assert_true(pq_read_file(path, &bytes, &err) && pq_token_entry_parse(bytes.data, bytes.length, &entry));
+    assert_true(pq_read_file(path, &bytes, &err));
+    assert_true(pq_token_entry_parse(bytes.data, bytes.length, &entry));
     assert_int_equal(entry.expires, expires);
     assert_int_equal(entry.source_count, 1);
     assert_true(pq_token_sources_same(&entry));

@@ -58,12 +58,41 @@ static void what_is_no_token_is_none(void **state)
     }
 }
 
+/* distribution, "Token Authentication Implementation": the claim set of its example. */
+static void what_a_registry_granted(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *access;
+        pq_jwt_grant wanted;
+    } cases[] = {
+        {"[{\"type\":\"repository\",\"name\":\"samalba/my-app\",\"actions\":[\"pull\",\"push\"]}]", PQ_JWT_GRANTS},
+        {"[{\"type\":\"repository\",\"name\":\"samalba/my-app\",\"actions\":[\"*\"]}]", PQ_JWT_GRANTS},
+        {"[{\"type\":\"repository\",\"name\":\"samalba/my-app\",\"actions\":[\"pull\"]}]", PQ_JWT_DENIES},
+        {"[{\"type\":\"repository\",\"name\":\"samalba/other\",\"actions\":[\"push\"]}]", PQ_JWT_DENIES},
+        {"[{\"type\":\"registry\",\"name\":\"samalba/my-app\",\"actions\":[\"push\"]}]", PQ_JWT_DENIES},
+        {"[]", PQ_JWT_DENIES},
+        {"[1,{\"type\":2,\"name\":null,\"actions\":\"push\"}]", PQ_JWT_DENIES},
+        {"{\"push\":true}", PQ_JWT_SAYS_NOTHING},
+        {"null", PQ_JWT_SAYS_NOTHING},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        PQ_AUTO_FREE char *claims = pq_asprintf("{\"iss\":\"auth.docker.com\",\"access\":%s}", cases[i].access);
+        PQ_AUTO_FREE char *token = token_of(claims);
+        assert_int_equal(pq_jwt_access(token, strlen(token), "samalba/my-app", "push"), cases[i].wanted);
+    }
+    PQ_AUTO_FREE char *none = token_of("{\"exp\":1}");
+    assert_int_equal(pq_jwt_access(none, strlen(none), "a", "push"), PQ_JWT_SAYS_NOTHING);
+    assert_int_equal(pq_jwt_access("djE6", 4, "a", "push"), PQ_JWT_SAYS_NOTHING);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_example_of_rfc_7519),
         cmocka_unit_test(the_claims_are_read),
         cmocka_unit_test(what_is_no_token_is_none),
+        cmocka_unit_test(what_a_registry_granted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

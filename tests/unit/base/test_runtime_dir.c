@@ -90,6 +90,11 @@ static void a_disk_is_refused(void **state)
         (void)close(fd);
     else
         assert_string_equal(err.message, "is not in memory (tmpfs)");
+    /* Nothing is left where it cannot be used. */
+    PQ_AUTO_FREE char *made = pq_path_join(*state, "pratique");
+    PQ_AUTO_FREE char *found = NULL;
+    pq_runtime_environment environment = {.xdg_runtime_dir = *state, .user = 0, .run = *state, .shm = *state};
+    assert_int_equal(pq_runtime_dir_find(&environment, &found, &err), pq_path_exists(made));
 }
 
 int main(void)

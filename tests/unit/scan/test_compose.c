@@ -1,7 +1,9 @@
 #include "pq_cmocka.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "scan/compose.h"
 
 /* A loader over a few files in memory. */
@@ -130,9 +132,11 @@ static void extends_and_include(void **state)
     EXPECT("services:\n  a: {extends: nobody}\n", "!c.yml:2:16: extends a service that is not there\n");
     EXPECT("services:\n  a: {extends: {file: 'https://x.io/c.yml', service: b}}\n",
            "!c.yml:2:24: names a file that is not in the tree, which is refused\n");
-    EXPECT("include: [../up.yml, none.yml, {path: [a, b]}]\nservices: {}\n",
-           "c.yml:1 compose - ?include: include with several files, env_file or project_directory is not followed\n"
-           "!c.yml:1:11: ../up.yml: leads out of the tree, which is refused\n!c.yml:1:22: none.yml: no such file\n");
+    EXPECT("services:\n  a: {extends: b, image: r.io/a}\n  b:\n",
+           "c.yml:2 compose a r.io/a\n!c.yml:3:3: service b is nothing, not a mapping\n");
+    EXPECT("include: [../up.yml, none.yml, {path: []}]\nservices: {}\n",
+           "!c.yml:1:11: ../up.yml: leads out of the tree, which is refused\n!c.yml:1:22: none.yml: no such file\n"
+           "!c.yml:1:32: include names no file\n");
     const memory_file files[] = {
         {"app/c.yml", "include:\n  - ./more/d.yml\n  - path: more/d.yml\nservices:\n  a:\n    extends:\n"
                       "      file: ../base.yml\n      service: b\n"},
@@ -147,6 +151,86 @@ static void extends_and_include(void **state)
     scan_files(files, &scan);
     assert_string_equal(scan.uses[0].owner, "app/c.yml");
     assert_string_equal(scan.uses[1].owner, "app/c.yml");
+}
+
+/* Compose specification, 14-include.md; the values are compose-go's. */
+static void included_services_are_the_projects_own(void **state)
+{
+    (void)state;
+    const memory_file below[] = {
+        {"c.yml", "include: [s/d.yml, s/e.yml]\nservices:\n  a: {extends: d}\n  d: {image: r.io/mine}\n"
+                  "  k: {restart: always}\n"},
+        {"s/d.yml", "services:\n  d: {image: r.io/d}\n  k: {image: 'r.io/k:$V'}\n"},
+        {"s/e.yml", "include: [d.yml]\nservices:\n  k: {image: r.io/later}\n  e: {extends: k}\n"},
+        {"s/.env", "V=1\n"},
+        {0}};
+    expect(below, "c.yml:4 compose d r.io/mine\ns/d.yml:3 compose k r.io/k:1\ns/e.yml:3 compose e r.io/later\n"
+                  "c.yml:4 compose a r.io/mine\n");
+    const memory_file several[] = {
+        {"c.yml", "services:\n  c: {image: c}\ninclude:\n  - path: [s/d.yml, o/d.yml]\n"},
+        {"s/d.yml", "services:\n  d: {image: 'd:$V'}\n  k: {image: 'k:$V'}\n"},
+        {"o/d.yml", "services:\n  d: {image: 'over:$V'}\n  m: {extends: {file: f.yml, service: f}}\n"},
+        {"s/f.yml", "services:\n  f: {image: 'f:$V'}\n"},
+        {"s/.env", "V=1\n"},
+        {"o/.env", "V=2\n"},
+        {0}};
+    expect(several, "c.yml:2 compose c c\no/d.yml:2 compose d over:1\ns/d.yml:3 compose k k:1\n"
+                    "s/f.yml:2 compose m f:1\n");
+    const memory_file elsewhere[] = {
+        {"c.yml", "include:\n  - path: s/d.yml\n    project_directory: o\n    env_file: [a.env, b.env]\n"},
+        {"a.env", "V=a\nW=a\n"},
+        {"b.env", "W=b$V\n"},
+        {".env", "Z=main\n"},
+        {"o/.env", "V=o\n"},
+        {"o/f.yml", "services:\n  f: {image: 'f:${V}'}\n"},
+        {"s/d.yml", "include: [f.yml]\nservices:\n  d: {image: 'd:${V}-${W}-${Z}'}\n"},
+        {0}};
+    expect(elsewhere, "o/f.yml:2 compose f f:a\ns/d.yml:3 compose d d:a-ba-main\n");
+    EXPECT("include:\n  - {path: none.yml, env_file: none.env}\n  - {path: c.yml}\n",
+           "!c.yml:2:12: none.yml: no such file\n!c.yml:3:12: include leads back to itself\n");
+    const memory_file no_env[] = {
+        {"c.yml", "include:\n  - {path: d.yml, env_file: none.env}\n"}, {"d.yml", "services: {}\n"}, {0}};
+    expect(no_env, "!c.yml:2:29: none.env: no such file\n");
+}
+
+/* Two files in each of 45 layers, which both include the two of the next; all have the same services. */
+static bool read_diamonds(void *context, const char *path, pq_buf *out, pq_error *err)
+{
+    (void)context;
+    int layer;
+    if (sscanf(path, "%*c%d.yml", &layer) != 1 || layer > 45)
+        return pq_fail(err, PQ_ENOTFOUND, path, NULL, "no such file");
+    if (layer < 45)
+        pq_buf_addf(out, "include: [l%d.yml, r%d.yml]\n", layer + 1, layer + 1);
+    pq_buf_adds(out, "services:\n");
+    for (int i = 0; i < 1000; i++)
+        pq_buf_addf(out, "  s%d: {extends: s%d, build: .}\n", i, i % 20 == 19 ? 1000 : i + 1);
+    pq_buf_adds(out, "  s1000: {build: .}\n");
+    return true;
+}
+
+static void includes_that_ask_for_hours_are_refused(void **state)
+{
+    (void)state;
+    double before = pq_monotonic();
+    pq_loader loader = {.read = read_diamonds};
+    pq_scan_options options = {0};
+    PQ_AUTO_SCAN scan = {0};
+    static const char text[] = "include: [l0.yml, r0.yml]\n";
+    pq_compose_scan("c.yml", text, strlen(text), &loader, &options, &scan);
+    assert_int_equal(scan.errors.count, 1);
+    assert_non_null(strstr(scan.errors.at[0].message, "asks for too much"));
+    assert_true(pq_monotonic() - before < 5);
+}
+
+/* Compose specification, 13-merge.md. */
+static void what_is_reset_is_not_there(void **state)
+{
+    (void)state;
+    EXPECT("services:\n  a: {image: x}\n  b: !reset {image: z}\n  c: !override {image: w}\n",
+           "c.yml:2 compose a x\nc.yml:4 compose c w\n");
+    EXPECT("services:\n  a: {extends: b, image: !reset null, build: .}\n  b: {image: y}\n", "c.yml:3 compose b y\n");
+    EXPECT("services: {a: {image: x}, b: {image: y}}\n---\nservices: {a: !reset null}\n", "c.yml:1 compose b y\n");
 }
 
 static void images_elsewhere(void **state)
@@ -172,6 +256,8 @@ static void what_is_wrong(void **state)
     EXPECT("", "!c.yml: is empty\n");
     EXPECT("- a\n", "!c.yml:1:1: is a list, not a mapping\n");
     EXPECT("web:\n  image: a\n", "!c.yml: is a version 1 Compose file, which is no longer read\n");
+    EXPECT("services:\n  'a b': {image: x}\n",
+           "c.yml:2 compose a b x\n!c.yml:2:10: the name of a service has a character that is not allowed\n");
     EXPECT("services: [a]\n", "!c.yml:1:11: services is a list, not a mapping\n");
     EXPECT(
         "services:\n  a:\n  b: x\n  c: {}\n  d: {image: 5}\n  e: {image: [x]}\n  f: {image: 'A b'}\n  g: {image: ''}\n",
@@ -265,6 +351,9 @@ int main(void)
         cmocka_unit_test(the_process_environment_counts_only_when_asked),
         cmocka_unit_test(anchors_and_merges),
         cmocka_unit_test(extends_and_include),
+        cmocka_unit_test(included_services_are_the_projects_own),
+        cmocka_unit_test(includes_that_ask_for_hours_are_refused),
+        cmocka_unit_test(what_is_reset_is_not_there),
         cmocka_unit_test(images_elsewhere),
         cmocka_unit_test(what_is_wrong),
         cmocka_unit_test(splices_pin_each_service_in_itself),

@@ -58,9 +58,10 @@ static void base_images(void **state)
         {"FROM busybox", "1 from busybox\n"},
         {"from busybox:1.36 as x\n", "1 from busybox:1.36\n"},
         {"FROM r.io/a/b:t@sha256:" HEX64 "\n", "1 from r.io/a/b:t@sha256:" HEX64 "\n"},
+        {"FROM --platform=windows(10.0.20348)/amd64 a\n", "1 from a\n"},
         {"FROM --platform=$BUILDPLATFORM golang:1\nFROM alpine\n", "1 from golang:1\n2 from alpine\n"},
         {"FROM scratch\n", ""},
-        {"FROM a AS one\nFROM one\nFROM One AS two\nFROM two\n", "1 from a\n"},
+        {"FROM a AS One\nFROM one\nFROM one AS two\nFROM two\n", "1 from a\n"},
         {"FROM alpine AS alpine\nFROM alpine\n", "1 from alpine\n"},
         {"FROM a\nFROM a\n", "1 from a\n2 from a\n"},
         {"FROM \"busybox\"\n", "1 from busybox\n"},
@@ -128,6 +129,9 @@ static void lines(void **state)
         {"\xef\xbb\xbf# syntax=x\r\nFROM a\r\n\r\nFROM \\\r\n  b\r\n", "1 syntax x\n2 from a\n4 from b\n"},
         {"FROM \\\n# comment\n\n   # another\n  a \\  \n  AS x\nFROM x\n", "1 from a\n"},
         {"   # indented\n\tFROM a\n", "2 from a\n"},
+        {"\xc2\xa0 # no-break spaces\n\xe3\x80\x80\xc2\xa0"
+         "FROM a\xc2\xa0\nRUN x \\\n\xc2\xa0# y\nz\n",
+         "2 from a\n"},
         {"FROM a\nRUN echo \\\\\nFROM b\n", "1 from a\n3 from b\n"},
         {"FROM a\nRUN <<EOF\nFROM no\nEOF\nFROM b\n", "1 from a\n5 from b\n"},
         {"FROM a\nRUN cat <<-'X' <<\"Y\"\n\tFROM no\n\tX\nFROM no\nY\nFROM b\n", "1 from a\n7 from b\n"},
@@ -161,14 +165,29 @@ static void what_buildkit_refuses(void **state)
         {"FROM a\nCOPY --from=t x y\nFROM b AS t\n", "!D:2: a stage is used before it is defined\n"},
         {"FROM a\nRUN --mount=from=$X,target=/y z\n", "!D:2: --mount: from does not take variables\n"},
         {"FROM a\nRUN --mount=type=bindd,target=/y z\n", "!D:2: --mount: unknown type\n"},
+        {"FROM a\nRUN --mount=target=/y,sharing=locked z\nRUN --mount=target=/y,required z\n"
+         "RUN --mount=target=/y,mode=0700 z\nRUN --mount=type=cache,target=/y,uid=x z\n"
+         "RUN --mount=type=cache,target=/y,size=1 z\nRUN --mount=target=/y,ro=maybe z\n",
+         "!D:2: --mount: a mount of type bind has no sharing\n!D:3: --mount: a mount of type bind has no required\n"
+         "!D:4: --mount: a mount of type bind has no mode\n!D:5: --mount: invalid value for uid\n"
+         "!D:6: --mount: a mount of type cache has no size\n!D:7: --mount: invalid value for ro\n"},
         {"FROM a\nRUN <<EOF\nx\n", "!D:2: a heredoc is not terminated\n"},
         {"FROM ${X\n", "!D:1: a ${ has no }\n"},
         {"FROM \"\"\n", "!D:1: the name of the base image is blank\n"},
         {"FROM a:b:c\n", "!D:1: invalid image reference\n"},
         {"FROM Busybox\n", "!D:1: the repository name must be lower case\n"},
+        {"FROM a AS One\nFROM One\n", "!D:2: the repository name must be lower case\n"},
+        {"# syntax=r.io/f:1\t# why\nFROM a\n", "!D:1: invalid image reference\n"},
         {"FROM --platform=linux/ a\n", "!D:1: --platform: invalid platform\n"},
+        {"FROM --platform=r.io/amd64 a\n", "!D:1: --platform: invalid platform\n"},
+        {"ARG A\nFROM --platform=linux/ $A\n", "!D:2: --platform: invalid platform\n"},
         {"# escape=x\nFROM a\n", "!D:1: invalid escape character\n"},
         {"# escape=`\n# escape=`\nFROM a\n", "!D:2: only one escape parser directive can be used\n"},
+        {"FROM a\nHEALTHCHECK --interval=1m30s --timeout=.5h --start-period=0 --retries=3 CMD x\n"
+         "HEALTHCHECK --interval=5 CMD x\nHEALTHCHECK --timeout=1us CMD x\nHEALTHCHECK --start-interval=x CMD y\n"
+         "HEALTHCHECK --interval=-1s CMD x\nHEALTHCHECK --retries=-1 CMD x\n",
+         "!D:3: not a duration: --interval\n!D:4: not a duration: --timeout\n!D:5: not a duration: --start-interval\n"
+         "!D:6: not a duration: --interval\n!D:7: not a number from 0: --retries\n"},
         {"FROM a\nONBUILD FROM b\n", "!D:2: not allowed after ONBUILD: from\n"},
         {"FROM a\nENV x\nWORKDIR\nSHELL sh\nRUN [\"a\", 1]\n",
          "!D:2: needs two arguments: env\n!D:3: needs an argument: workdir\n!D:4: needs a JSON array: shell\n"

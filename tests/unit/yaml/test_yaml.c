@@ -298,7 +298,8 @@ static void hostile_aliases_end_at_once(void **state)
     refuse("a: *b\nb: &b 1\n", "f.yml:1:4", "no anchor");
 }
 
-/* As libyaml and go-yaml do, though YAML 1.2 wants them further right than the key (values from PyYAML). */
+/* As libyaml and go-yaml do, though YAML 1.2 wants them further right than the key (values from PyYAML; go-yaml is
+ * asked in tests/interop). */
 static void flow_collections_may_be_indented_as_one_likes(void **state)
 {
     (void)state;
