@@ -3,11 +3,10 @@ Debian's amazon-ecr-credential-helper, and against what cannot be avoided (a C p
 making the one request). Then a hundred at once with no answer yet, and how often the cloud was asked."""
 
 import shutil
-import statistics
 import subprocess
 from pathlib import Path
 
-from pairs import BenchFailed, Command, Contestant, table
+from pairs import BenchFailed, Command, Contestant, ratio, table
 from world import PROGRAMS, World
 
 TITLE = "A credential for a client"
@@ -98,13 +97,11 @@ class Bench:
 
     def compare_many(self, rounds: int) -> list[str]:
         calls: dict[str, list[int]] = {}
-        contestants = self.many(calls)
-        for _ in range(rounds):
-            for contestant in contestants:
-                seconds, kib = self.world.runner.once(contestant.prepare(0))
-                contestant.seconds.append(seconds)
-                contestant.kib.append(kib)
-                calls[contestant.name].append(len(self.world.lab.requests(self.world.lab.hosts["ecr_api"])))
+        contestants, lab = self.many(calls), self.world.lab
+        self.world.runner.compare(
+            contestants, rounds, warm_up=0,
+            after=lambda contestant: calls[contestant.name].append(len(lab.requests(lab.hosts["ecr_api"]))),
+        )
         told = [f"{name}: {min(counts)} to {max(counts)}" for name, counts in calls.items()]
         return [*table(contestants), "", f"Calls of the cloud's API in a round: {'; '.join(told)}."]
 
@@ -127,12 +124,11 @@ def run(world: World, rounds: int) -> list[str]:
         cached, cold = bench.cached(), bench.cold()
         world.runner.compare(cached, rounds, warm_up=3)
         world.runner.compare(cold, max(rounds // 3, 3))
-        floor = statistics.median(cached[1].seconds)
         return [
             GOAL, "", "With an answer that is fresh:", "", *table(cached), "",
-            f"Ours over the floor: {statistics.median(cached[0].seconds) / floor:.2f} times.",
-            "", "With no answer yet:", "", *table(cold),
-            "", f"{_MANY} at once, with no answer yet:", "", *bench.compare_many(min(rounds, _FEWER)), "", *sizes(bench),
+            f"Ours over the floor, run by run: {ratio(cached[0], cached[1])}.",
+            "", "With no answer yet:", "", *table(cold), "",
+            f"Ours over curl, run by run: {ratio(cold[0], cold[1])}; over ecr-login: {ratio(cold[0], cold[2])}.", "", f"{_MANY} at once, with no answer yet:", "", *bench.compare_many(min(rounds, _FEWER)), "", *sizes(bench),
         ]
     finally:
         bench.answer.unlink(missing_ok=True)

@@ -53,7 +53,11 @@ class Runner:
             raise BenchFailed(f"{command.argv[0]} ended with status {status}:\n{output}")
         return took / 1e9, cpu / 1e9, peak
 
-    def compare(self, contestants: list[Contestant], rounds: int, warm_up: int = 1) -> None:
+    def compare(
+        self, contestants: list[Contestant], rounds: int, warm_up: int = 1,
+        after: Callable[[Contestant], None] = lambda _: None,
+    ) -> None:
+        """`after` is called after each run that counts."""
         for number in range(-warm_up, rounds):
             for contestant in contestants:
                 seconds, cpu, kib = self.once(contestant.prepare(number + warm_up))
@@ -61,6 +65,7 @@ class Runner:
                     contestant.seconds.append(seconds)
                     contestant.cpu.append(cpu)
                     contestant.kib.append(kib)
+                    after(contestant)
 
 
 def table(contestants: list[Contestant]) -> list[str]:

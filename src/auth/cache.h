@@ -38,8 +38,8 @@ char *pq_cache_answer_name(const char *binding, const char *host) PQ_MUST_USE;
 typedef bool pq_cache_ask(void *context, pq_credential *out, pq_error *err);
 
 /* The credential `name`: from the cache, or asked for by one process while the others wait for what it hears, 20
- * seconds at most. `cache` may be NULL: then it is asked for. `failures`: a failure that is remembered is good enough
- * too. A cache that cannot be written (a full disk) is as good as none. */
+ * seconds at most. `cache` may be NULL: then it is asked for. `out` must be empty. `failures`: a failure that is
+ * remembered is good enough too. A cache that cannot be written (a full disk) is as good as none. */
 bool pq_cache_get(pq_cache *cache, const char *name, bool failures, pq_cache_ask *ask, void *context,
                   pq_credential *out, pq_error *err) PQ_MUST_USE;
 /* Lets an entry go: the registry has refused what it holds. */

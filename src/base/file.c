@@ -123,6 +123,14 @@ static bool is_same_file(const char *path, const struct stat *expected)
            memcmp(&now.st_ctim, &expected->st_ctim, sizeof now.st_ctim) == 0;
 }
 
+/* Gives the new file the group of the old one; where that is not allowed, no group gets what the old one had. */
+static mode_t keep_group(int fd, const struct stat *old, mode_t mode)
+{
+    struct stat fresh;
+    bool same = fstat(fd, &fresh) == 0 && fresh.st_gid == old->st_gid;
+    return same || fchown(fd, (uid_t)-1, old->st_gid) == 0 ? mode : mode & ~(mode_t)S_IRWXG;
+}
+
 bool pq_replace_file(const char *path, mode_t mode, const void *bytes, size_t length, const struct stat *expected,
                      bool *out_replaced, pq_error *err)
 {
@@ -133,7 +141,7 @@ bool pq_replace_file(const char *path, mode_t mode, const void *bytes, size_t le
     if (fd < 0)
         return pq_fail_errno(err, path, "cannot create a file in %s", folder);
     bool good = pq_write_fd(fd, path, bytes, length, err);
-    if (good && fchmod(fd, mode) != 0)
+    if (good && fchmod(fd, expected ? keep_group(fd, expected, mode) : mode) != 0)
         good = pq_fail_errno(err, path, "cannot set the mode");
     if (good && fsync(fd) != 0)
         good = pq_fail_errno(err, path, "cannot write");

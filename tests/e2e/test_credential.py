@@ -9,9 +9,10 @@ import subprocess
 import time
 
 import pytest
+import yaml
 
 from .clients import HELPER, NOT_FOUND, calls, entries, get, helper, is_root, path_of, runtime
-from .conftest import CONFIGURATION
+from .conftest import CONFIGURATION, ROOT
 
 ECR = "123456789012.dkr.ecr.us-east-2.amazonaws.com"
 ENTRY = "- {{type: generic, url: {}, generic_secret_name: ghcr_creds}}\n"
@@ -523,3 +524,18 @@ def test_the_kubelet_is_refused(workspace, lab):
     lab.deny_action("ecr:GetAuthorizationToken")
     status, out, err = kubelet(workspace, request(f"{ECR}/base:1.2"))
     assert (status, out) == (1, "") and "AccessDeniedException" in err
+
+
+def test_the_nodes_configuration_calls_us_rightly(workspace, lab):
+    """The file in packaging/, with the paths of this place."""
+    (provider,) = yaml.safe_load((ROOT / "packaging/kubelet/credential-provider.yaml").read_text())["providers"]
+    assert provider["name"] == "pratique" and provider["apiVersion"] == "credentialprovider.kubelet.k8s.io/v1"
+    given = workspace.root / "given-secrets"
+    given.mkdir()
+    shutil.copy(lab.secrets_directory / "ghcr_creds", given)
+    paths = {"/etc/pratique/factory-config.yml": str(workspace.work / "factory-config.yml"), "/etc/pratique/secrets": str(given)}
+    arguments = [paths.get(argument, argument) for argument in provider["args"]]
+    # As the kubelet runs it: by its name in a folder, with little of an environment.
+    done = subprocess.run([workspace.programs / provider["name"], *arguments], cwd="/", capture_output=True, check=True,
+                          input=request("ghcr.example.com/acme/redis:7").encode(), env={"PATH": "/usr/bin", **lab.env()})
+    assert json.loads(done.stdout)["auth"]["ghcr.example.com"]["username"] == generic(lab)[0]

@@ -259,6 +259,7 @@ static void without_a_folder_it_works_too(void **state)
     assert_int_equal(mkdir(gone, 0700), 0);
     PQ_AUTO_CACHE *cache = pq_cache_open(gone, &err);
     assert_int_equal(rmdir(gone), 0);
+    pq_credential_clear(&credential);
     assert_true(pq_cache_get(cache, f.name, true, ask, &c, &credential, &err));
     assert_int_equal(count_calls(&f), 2);
 }

@@ -82,6 +82,8 @@ static void mode_and_link_stay(void **state)
     PQ_AUTO_FREE char *real = pq_path_join(*state, "dotfiles/docker.json");
     PQ_AUTO_FREE char *path = pq_path_join(*state, "config.json");
     pq_folder_put(*state, "dotfiles/docker.json", "{\"x\":1}");
+    if (geteuid() == 0)
+        assert_int_equal(chown(real, 0, 12345), 0);
     assert_int_equal(chmod(real, 0640), 0);
     assert_int_equal(symlink("dotfiles/docker.json", path), 0);
     assert_true(edit(path, &(change){.host = "a.b"}, &err));
@@ -90,6 +92,7 @@ static void mode_and_link_stay(void **state)
     assert_true(S_ISLNK(status.st_mode));
     assert_int_equal(stat(real, &status), 0);
     assert_int_equal(status.st_mode & 07777, 0640);
+    assert_true(geteuid() != 0 || status.st_gid == 12345);
     assert_text(real, "{\"x\":1,\"credHelpers\":{\"a.b\":\"pratique\"}}");
     assert_true(edit(path, &(change){.host = "a.b", .away = true}, &err));
     assert_text(real, "{\"x\":1}");
