@@ -81,9 +81,8 @@ static void keep(pq_aws_memory *memory, const char *key, const pq_aws_keys *keys
 
 /* --- following ---------------------------------------------------------------------------------------------------- */
 
-const char *pq_aws_endpoint(const char *service)
+const char *pq_aws_endpoint(const char *variable)
 {
-    PQ_AUTO_FREE char *variable = pq_asprintf("AWS_ENDPOINT_URL_%s", service);
     const char *own = pq_getenv(variable);
     return own ? own : pq_getenv("AWS_ENDPOINT_URL");
 }
@@ -116,8 +115,10 @@ static bool read_token(const pq_aws_step *step, pq_secret **out, pq_error *err)
 
 static pq_sts_place place_of(const pq_aws_follow *how)
 {
-    return (pq_sts_place){
-        .caller = how->caller, .region = how->region, .reach = how->reach, .endpoint = pq_aws_endpoint("STS")};
+    return (pq_sts_place){.caller = how->caller,
+                          .region = how->region,
+                          .reach = how->reach,
+                          .endpoint = pq_aws_endpoint("AWS_ENDPOINT_URL_STS")};
 }
 
 static pq_sts_role role_of(const pq_aws_step *step)
@@ -180,7 +181,7 @@ static bool follow_step(const pq_aws_step *step, const pq_aws_follow *how, pq_aw
     case PQ_AWS_STEP_WEB_IDENTITY:
         return follow_web_identity(step, how, out, out_arn, err);
     case PQ_AWS_STEP_SSO:
-        return pq_aws_sso_keys(step, how->caller, how->reach, pq_aws_endpoint("SSO"), out, err);
+        return pq_aws_sso_keys(step, how->caller, how->reach, pq_aws_endpoint("AWS_ENDPOINT_URL_SSO"), out, err);
     case PQ_AWS_STEP_PROCESS:
         return pq_aws_process_keys(step->command, step->where, out, err);
     case PQ_AWS_STEP_CONTAINER:

@@ -33,5 +33,6 @@ void pq_aws_explain_denial(const pq_aws_follow *how, const pq_aws_keys *keys, co
 bool pq_aws_keys_check(const pq_aws_step *step, const pq_oidc_ask *oidc, pq_errors *errors) PQ_MUST_USE;
 /* What to do when the session of the keys has ended; NULL for keys in a secret. Borrowed. */
 const char *pq_aws_keys_renewal(const pq_aws_step *step);
-/* The service's own variable (AWS_ENDPOINT_URL_STS), else AWS_ENDPOINT_URL; NULL for AWS's own address. Borrowed. */
-const char *pq_aws_endpoint(const char *service);
+/* The value of a service's own variable ("AWS_ENDPOINT_URL_STS"), else of AWS_ENDPOINT_URL; NULL for AWS's own address.
+ * Borrowed. */
+const char *pq_aws_endpoint(const char *variable);

@@ -30,13 +30,14 @@ static const char *text_of(const json_t *object, const char *name)
     return text;
 }
 
+/* 0 would mean that nobody said. */
 static bool expiry_of(const json_t *value, time_t *out)
 {
     const double year_9999 = 253402300799.0;
     if (json_is_string(value))
-        return pq_time_parse(json_string_value(value), out);
+        return pq_time_parse(json_string_value(value), out) && *out > 0;
     double milliseconds = json_number_value(value);
-    if (!json_is_number(value) || milliseconds <= 0 || milliseconds > year_9999 * 1000)
+    if (!json_is_number(value) || milliseconds < 1000 || milliseconds > year_9999 * 1000)
         return false;
     *out = (time_t)(milliseconds / 1000);
     return true;

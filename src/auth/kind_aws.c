@@ -86,7 +86,7 @@ static pq_aws_reach reach_of(const pq_aws_host *host)
 
 static const char *ecr_endpoint(const pq_aws_host *host)
 {
-    return pq_aws_endpoint(host->gallery ? "ECR_PUBLIC" : "ECR");
+    return pq_aws_endpoint(host->gallery ? "AWS_ENDPOINT_URL_ECR_PUBLIC" : "AWS_ENDPOINT_URL_ECR");
 }
 
 static char *share_key(const pq_auth_ask *ask)
@@ -97,7 +97,8 @@ static char *share_key(const pq_auth_ask *ask)
     if (!prepare(ask, &host, &plan, &ignored))
         return pq_asprintf("aws %s %s", ask->secret_name, ask->host); /* get() will say what is wrong */
     pq_aws_reach reach = reach_of(&host);
-    const char *ecr = ecr_endpoint(&host), *sts = pq_aws_endpoint("STS"), *sso = pq_aws_endpoint("SSO");
+    const char *ecr = ecr_endpoint(&host), *sts = pq_aws_endpoint("AWS_ENDPOINT_URL_STS"),
+               *sso = pq_aws_endpoint("AWS_ENDPOINT_URL_SSO");
     PQ_AUTO_FREE char *who = pq_aws_step_key(plan);
     PQ_AUTO_FREE char *oidc = ask->entry->auth == PQ_AUTH_OIDC ? pq_oidc_share_key(ask->entry) : pq_strdup("");
     return pq_asprintf("aws %s %s %s%s%s%s %s ecr=%s sts=%s sso=%s", ask->secret_name, host.region,

@@ -94,7 +94,7 @@ static bool take_session(const pq_sts_place *place, const char *action, pq_sts_x
     time_t expires = 0;
     if (!xml->access_key_id || !xml->secret_access_key || !xml->session_token)
         return pq_aws_answer_fail(err, action, "has no keys");
-    if (!xml->expiration || !pq_time_parse(xml->expiration, &expires))
+    if (!xml->expiration || !pq_time_parse(xml->expiration, &expires) || expires <= 0)
         return pq_aws_answer_fail(err, action, "does not say when the keys end");
     *out = (pq_aws_keys){.access_key_id = pq_steal(xml->access_key_id),
                          .secret_access_key = pq_steal(xml->secret_access_key),

@@ -66,6 +66,10 @@ static void what_is_wrong_is_named_and_nothing_quoted(void **state)
          "has no keys (AssumeRoleUnauthorizedAccess)"},
         {PQ_AWS_FORM_METADATA, "{\"AccessKeyId\":\"a\",\"SecretAccessKey\":\"b\"}", "Token"},
         {PQ_AWS_FORM_METADATA, "{\"AccessKeyId\":\"a\",\"SecretAccessKey\":\"b\",\"Token\":\"t\"}", "Expiration"},
+        {PQ_AWS_FORM_SSO,
+         "{\"roleCredentials\":{\"accessKeyId\":\"a\",\"secretAccessKey\":\"b\",\"sessionToken\":\"t\",\"expiration\":"
+         "178.5}}",
+         "expiration"},
         {PQ_AWS_FORM_SSO, "{\"accessKeyId\":\"a\",\"secretAccessKey\":\"b\"}", "no accessKeyId"},
         {PQ_AWS_FORM_SSO,
          "{\"roleCredentials\":{\"accessKeyId\":\"a\",\"secretAccessKey\":\"b\",\"sessionToken\":\"t\",\"expiration\":-"
