@@ -191,6 +191,15 @@ static void add_digest(pq_buf *out, const char *name, const char *value)
     pq_buf_addf(out, " %s=%s", name, hex);
 }
 
+void pq_oidc_add_whose(pq_buf *key, const char *path)
+{
+    PQ_AUTO_BUF text = PQ_SENSITIVE_BUF(PQ_MAX_TOKEN_ANSWER);
+    PQ_AUTO_JWT jwt = {0};
+    PQ_AUTO_ERROR ignored = {0}; /* whoever wants the token will say it */
+    if (pq_read_file(path, &text, &ignored) && pq_jwt_read(pq_buf_text(&text), text.length, &jwt))
+        pq_buf_addf(key, " iss=%s sub=%s", jwt.issuer ? jwt.issuer : "", jwt.subject ? jwt.subject : "");
+}
+
 char *pq_oidc_share_key(const pq_config_registry *entry)
 {
     PQ_AUTO_BUF key = PQ_BUF(PQ_MAX_TEXT);
@@ -200,11 +209,7 @@ char *pq_oidc_share_key(const pq_config_registry *entry)
     const char *value = entry->oidc_token_file.text ? NULL : pq_getenv(name);
     if (value)
         add_digest(&key, name, value);
-    PQ_AUTO_BUF text = PQ_SENSITIVE_BUF(PQ_MAX_TOKEN_ANSWER);
-    PQ_AUTO_JWT jwt = {0};
-    PQ_AUTO_ERROR ignored = {0}; /* pq_oidc_token() will say it */
-    if (entry->oidc_token_file.text && pq_read_file(entry->oidc_token_file.text, &text, &ignored) &&
-        pq_jwt_read(pq_buf_text(&text), text.length, &jwt))
-        pq_buf_addf(&key, " iss=%s sub=%s", jwt.issuer ? jwt.issuer : "", jwt.subject ? jwt.subject : "");
+    if (entry->oidc_token_file.text)
+        pq_oidc_add_whose(&key, entry->oidc_token_file.text);
     return pq_buf_steal(&key);
 }

@@ -106,6 +106,8 @@ bool pq_url_is_loopback(const char *url);
 bool pq_url_is_safe(const char *url);
 /* Same scheme, host and port. */
 bool pq_url_same_origin(const char *a, const char *b);
+/* The host of a URL, without port, as it is written; NULL when there is none. Owned. */
+char *pq_url_host(const char *url) PQ_MUST_USE;
 /* `text` with every byte but A-Z a-z 0-9 - . _ ~ as %XX. Owned. */
 char *pq_url_escape(const char *text) PQ_MUST_USE;
 void pq_url_add_escaped(pq_buf *out, const void *bytes, size_t length); /* the same, into a buffer */

@@ -16,6 +16,11 @@ static char *url_part(const char *url, CURLUPart part)
     return copy;
 }
 
+char *pq_url_host(const char *url)
+{
+    return url_part(url, CURLUPART_HOST);
+}
+
 bool pq_url_is_loopback(const char *url)
 {
     PQ_AUTO_FREE char *host = url_part(url, CURLUPART_HOST);

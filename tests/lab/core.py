@@ -11,18 +11,21 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from .aws_identity import ACCOUNT, REGION, Identities
+from . import aws_cloud
+from .aws_identity import Identities
 from .ca import Authority
 from .clock import Clock
 from .control import ControlEndpoint, Controls
 from .credentials import Credentials, Login
-from .ecr_api import EcrApi, StsApi
-from .ecr_registry import EcrRegistry, LayerBucket, LayerLinks
 from .entra import (
     CHINA, PUBLIC, US_GOVERNMENT, Application, Cloud, Directory, LoginService, ManagedIdentity,
 )
 from .faults import FaultBook
 from .front import Front
+from .google import (
+    IAM_HOST, MTLS_HOST, OAUTH_HOST, REGISTRY_HOST, STS_HOST, ArtifactRegistry, DeviceAuthority, IamService, MetadataServer,
+    OauthService, StsService, make_cloud,
+)
 from .journal import Journal
 from .oidc import (
     CLUSTER_ISSUER, GITHUB_ISSUER, GITHUB_TOKEN_HOST, GITHUB_TOKEN_PATH, GITLAB_ISSUER, SUBJECTS, GithubTokenService,
@@ -45,11 +48,13 @@ HOSTS = {
     "entra": PUBLIC.login,
     "entra_us": US_GOVERNMENT.login,
     "entra_cn": CHINA.login,
-    "ecr": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com",
-    "ecr_api": f"api.ecr.{REGION}.amazonaws.com",
-    "ecr_layers": f"prod-{REGION}-starport-layer-bucket.s3.{REGION}.amazonaws.com",
-    "sts": f"sts.{REGION}.amazonaws.com",
     "github": GITHUB_TOKEN_HOST,
+    "google": REGISTRY_HOST,
+    "google_oauth": OAUTH_HOST,
+    "google_sts": STS_HOST,
+    "google_sts_mtls": MTLS_HOST,
+    "google_iam": IAM_HOST,
+    **aws_cloud.HOSTS,
 }
 _AZURE_MIRRORS = {"azure_label": PUBLIC, "azure_us": US_GOVERNMENT, "azure_cn": CHINA}
 # Those whose users docker-registry itself knows, from a file.
@@ -82,8 +87,12 @@ class Lab(Controls):
             "gitlab": Issuer(GITLAB_ISSUER, self.clock),
             "cluster": Issuer(CLUSTER_ISSUER, self.clock),
         }
+        self.google = make_cloud(self.clock, self.issuers)
+        self.devices = DeviceAuthority()
         self.directory_service = self._make_directory()
         self.identities = Identities(self.credentials.aws_keys(), self.clock)
+        self.aws = aws_cloud.AwsCloud(self.identities, self.issuers, self.clock)
+        self.ecr_api = self.aws.ecr_api
         self.ports: dict[str, int] = {}
         self.digests: dict[str, str] = {}
         self._servers: list[asyncio.Server] = []
@@ -168,6 +177,10 @@ class Lab(Controls):
             job["ACTIONS_ID_TOKEN_REQUEST_TOKEN"] = self.credentials.github_request_token
         return job
 
+    def metadata_env(self) -> dict[str, str]:
+        """What leads a client to the metadata server of Google's that this machine would have in the cloud."""
+        return {"GCE_METADATA_HOST": self.google_metadata.name}
+
     def managed_identity_env(self, app_service: bool = False) -> dict[str, str]:
         """What leads a client to the managed identity of this machine, which it seeks at 169.254.169.254 otherwise; or
         what an app of App Service has, which holds a secret."""
@@ -186,7 +199,8 @@ class Lab(Controls):
         oidc = [token for issuer in self.issuers.values() for token in issuer.issued_tokens]
         azure = [token for registry in self.azure_registries.values() for token in registry.issued_tokens]
         return [
-            *self.secrets.values(), *self.identities.issued_passwords(), *azure, *self.directory_service.issued, *oidc,
+            *self.secrets.values(), *self.aws.secret_values(), *azure, *self.directory_service.issued, *oidc,
+            *self.google.secret_values(),
         ]
 
     # Inside.
@@ -200,6 +214,8 @@ class Lab(Controls):
             registry.launch()
         services = self._services()
         contexts = {s.name: self.authority.server_context(s.name) for s in services}
+        contexts[MTLS_HOST].verify_mode = ssl.CERT_REQUIRED
+        contexts[MTLS_HOST].load_verify_locations(cadata=self.devices.pem().decode())
         for registry in self._registries.values():
             registry.wait_ready()
         self._thread = threading.Thread(target=self._run_loop, name="lab", daemon=True)
@@ -217,6 +233,7 @@ class Lab(Controls):
             **{alias: {"htpasswd": path} for alias, path in self._htpasswd.items()},
             "azure": {"token": token},
             "ecr": {},
+            "google": {},
             "azure_mirrors": {},
         }
         extras["tls"]["tls"] = self.authority.leaf(HOSTS["tls"])
@@ -229,11 +246,8 @@ class Lab(Controls):
 
     def _services(self) -> list[Service]:
         sockets = {alias: registry.socket for alias, registry in self._registries.items()}
-        links = LayerLinks(HOSTS["ecr_layers"])
-        self.ecr_api = EcrApi(HOSTS["ecr_api"], self.identities, self.clock)
-        self.ecr = EcrRegistry(
-            HOSTS["ecr"], self.identities, sockets["ecr"], self._registries["ecr"].storage, links
-        )
+        aws = self.aws.services(sockets["ecr"], self._registries["ecr"].storage)
+        self.ecr = self.aws.ecr
         self.azure_registries = {
             alias: self._azure_registry(alias, cloud, sockets) for alias, cloud in {"azure": PUBLIC, **_AZURE_MIRRORS}.items()
         }
@@ -245,14 +259,16 @@ class Lab(Controls):
         self.github = GithubTokenService(
             HOSTS["github"], self.issuers["github"], self.credentials.github_request_token
         )
+        self.google_metadata = MetadataServer(self.google)
         return [
             self.github,
+            OauthService(OAUTH_HOST, self.google), StsService(STS_HOST, self.google),
+            StsService(MTLS_HOST, self.google, self.devices.certificate), IamService(IAM_HOST, self.google),
+            ArtifactRegistry(REGISTRY_HOST, self.google, sockets["google"]),
             PlainRegistry(HOSTS["hub"], sockets["hub"]),
             PlainRegistry(HOSTS["generic"], sockets["generic"]),
             *self.azure_registries.values(), *(LoginService(c, self.directory_service) for c in (PUBLIC, US_GOVERNMENT, CHINA)),
-            self.ecr, self.ecr_api,
-            StsApi(HOSTS["sts"], self.identities, self.clock),
-            LayerBucket(HOSTS["ecr_layers"], sockets["ecr"], links),
+            *aws,
         ]
 
     def _make_directory(self) -> Directory:
@@ -283,9 +299,10 @@ class Lab(Controls):
             front = Front(service, contexts[service.name], self.faults, self.request_log, self.clock)
             self._servers.append(await front.start())
             self.ports[service.name] = front.port
-        near = Front(self.managed_identity, None, self.faults, self.request_log, self.clock)
-        self._servers.append(await near.start())
-        self.managed_identity.name = f"127.0.0.1:{near.port}"
+        for service in (self.managed_identity, self.google_metadata, *self.aws.near()):
+            near = Front(service, None, self.faults, self.request_log, self.clock)
+            self._servers.append(await near.start())
+            service.name = f"127.0.0.1:{near.port}"
         login = self.credentials.proxy
         self._proxy = Proxy(
             self.ports, self.faults, self.connect_log, (login.user, login.password) if login else None
@@ -330,7 +347,7 @@ class Lab(Controls):
         return _NamedConnection(HOSTS[alias], self.ports[HOSTS[alias]], context)
 
     def _seed_authorization(self, alias: str) -> Any:
-        if alias == "ecr":
+        if alias in ("ecr", "google"):
             return lambda repository: None
         if alias == "azure":
             pusher = self.azure.principal(self.credentials.azure_push.user)

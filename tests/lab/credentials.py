@@ -37,7 +37,7 @@ def _odd_password() -> str:
     return _word(8) + _ODD + _word(12)
 
 
-def _aws_key(user: str, token: bool = False) -> AwsKey:
+def new_aws_key(user: str, token: bool = False) -> AwsKey:
     prefix = "ASIA" if token else "AKIA"
     alphabet = string.ascii_uppercase + "234567"
     key_id = prefix + "".join(secrets.choice(alphabet) for _ in range(16))
@@ -59,11 +59,11 @@ class Credentials:
     # A managed identity, and the header that an app shows to get it.
     azure_managed: str = field(default_factory=lambda: str(uuid.uuid4()))
     azure_identity_header: str = field(default_factory=lambda: _word(32))
-    aws_default: AwsKey = field(default_factory=lambda: _aws_key("ci-pull"))
-    aws_ci: AwsKey = field(default_factory=lambda: _aws_key("ci-pull"))
-    aws_session: AwsKey = field(default_factory=lambda: _aws_key("ci-pull", token=True))
-    aws_push: AwsKey = field(default_factory=lambda: _aws_key("ci-push"))
-    aws_denied: AwsKey = field(default_factory=lambda: _aws_key("ci-denied"))
+    aws_default: AwsKey = field(default_factory=lambda: new_aws_key("ci-pull"))
+    aws_ci: AwsKey = field(default_factory=lambda: new_aws_key("ci-pull"))
+    aws_session: AwsKey = field(default_factory=lambda: new_aws_key("ci-pull", token=True))
+    aws_push: AwsKey = field(default_factory=lambda: new_aws_key("ci-push"))
+    aws_denied: AwsKey = field(default_factory=lambda: new_aws_key("ci-denied"))
     # What a GitHub job shows to get an OIDC token (ACTIONS_ID_TOKEN_REQUEST_TOKEN).
     github_request_token: str = field(default_factory=lambda: _word(120))
     proxy: Login | None = None

@@ -159,7 +159,8 @@ class Front:
         parts = first.split(" ")
         if len(parts) != 3 or not parts[1].startswith("/"):
             raise BadMessage("malformed request line")
-        request = Request(parts[0], parts[1], headers, Body(reader, headers))
+        tls = writer.get_extra_info("ssl_object")
+        request = Request(parts[0], parts[1], headers, Body(reader, headers), tls.getpeercert(True) if tls else None)
         fault = self._faults.take(self._service.name, REQUEST_KINDS, request.method, request.target)
         outgoing = Outgoing(writer, self._clock, fault)
         if (request.header("expect") or "").lower() == "100-continue":
