@@ -228,7 +228,8 @@ static void unknown_keys_name_the_nearest(void **state)
            "10:3: registry 2: unknown key in an entry of type generic (known are `type`, `url`, `auth`, "
            "`generic_secret_name`)\n"
            "11:3: registry 2: `auth` and a secret exclude each other: remove one\n"
-           "11:9: registry 2: `auth` must be environment in an entry of type generic\n"
+           "11:9: registry 2: `auth` must be environment in an entry of type generic (without `auth`, the entry names "
+           "a secret)\n"
            "13:3: hub: unknown key (known are `url`, `hub_secret_name`)\n"
            "15:3: tuf: unknown key (did you mean `targets_expire_after`?)\n");
 }
