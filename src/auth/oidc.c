@@ -40,7 +40,8 @@ static bool fail_absent(const pq_oidc_ask *ask, pq_error *err)
         return pq_fail(err, PQ_ECONFIG, ask->where, hint, "auth: oidc: GitLab hands out no OIDC token by itself");
     }
     return pq_fail(err, PQ_ECONFIG, ask->where,
-                   "name the variable or file in which the CI hands one out: `oidc_token_env` or `oidc_token_file`",
+                   "only a CI job has one; where that is not GitHub's, name the variable or file that holds it: "
+                   "`oidc_token_env` or `oidc_token_file`",
                    "auth: oidc: no OIDC token is to be had here");
 }
 
