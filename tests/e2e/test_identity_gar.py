@@ -378,6 +378,14 @@ def test_a_token_serves_more_than_one_run(google, lab):
     assert len(lab.requests(OAUTH)) == 2
 
 
+def test_a_kept_token_that_was_revoked_is_fetched_anew_once(google, lab):
+    google.entry(SECRET).secret(lab.google_key()).check()
+    lab.expire_google_tokens()
+    lab.clear_log()
+    google.pull()
+    assert [r["path"] for r in lab.requests(OAUTH)] == ["/token"]
+
+
 def test_a_person_whose_login_was_revoked(google, lab):
     google.entry(ENVIRONMENT)
     path = google.file(lab.google_login())
