@@ -12,8 +12,8 @@
 enum { PQ_DOCKER_URL_MAX = 1000 }; /* bytes of a server URL that are looked at */
 
 /* The host that a client means by a server URL (`https://host/v2/`, `host:port`): lower case, without scheme, path and
- * `:443`, and `docker.io` for each of Docker Hub's names. Blanks around it are dropped. NULL when there is none. Owned.
- */
+ * `:443`, and `docker.io` for each of Docker Hub's names. Blanks around it are dropped. NULL when there is none, or
+ * when there is what no host has (a user, a query, blanks, controls), so that no two readers see two hosts. Owned. */
 char *pq_docker_host(const char *url) PQ_MUST_USE;
 /* `docker.io` for each of Docker Hub's names, else the same. Borrowed. */
 const char *pq_docker_hub_name(const char *host);

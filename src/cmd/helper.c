@@ -17,6 +17,7 @@
 #include "base/docker_protocol.h"
 #include "base/file.h"
 #include "base/runtime_dir.h"
+#include "base/secret.h"
 #include "base/token_cache.h"
 #include "base/trust.h"
 
@@ -239,12 +240,13 @@ static int get(void)
     size_t length = read_question(url, sizeof url - 1);
     url[length] = '\0';
     char *start = url + strspn(url, " \t\r\n");
-    start[strcspn(start, " \t\r\n")] = '\0';
-    if (!*start)
+    if (!*start && strlen(url) == length)
         return refuse(PQ_DOCKER_NO_URL);
     PQ_AUTO_FREE char *host = pq_docker_host(start);
-    if (!host || length > PQ_DOCKER_URL_MAX)
+    /* What a NUL hides is not asked for. */
+    if (!host || length > PQ_DOCKER_URL_MAX || strlen(url) != length)
         return refuse(PQ_DOCKER_NOT_FOUND);
+    start[strcspn(start, " \t\r\n")] = '\0';
     const char *socket_path = getenv("PRATIQUE_HELPER_SOCKET");
     if (socket_path && *socket_path)
         return ask_build(socket_path, start);
@@ -300,6 +302,7 @@ int main(int argc, char **argv)
     const char *action = argc == 2 ? argv[1] : "";
     if (!pq_hold_standard_streams())
         return 1;
+    pq_secret_harden_process();
     if (strcmp(action, "get") == 0)
         return get();
     if (strcmp(action, "list") == 0)

@@ -3,6 +3,7 @@
 import concurrent.futures
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -56,6 +57,36 @@ def test_without_an_entry_the_client_goes_on(bound, lab, host):
     lab.clear_log()
     assert get(bound, host) == NOT_FOUND
     assert lab.requests() == []
+
+
+@pytest.mark.parametrize("url", [
+    "quay.io/x://ghcr.example.com", "ghcr.example.com quay.io", "quay.io\nghcr.example.com", "ghcr.example.com\nquay.io",
+    "ghcr.example.com\0", "ghcr.example.com\0quay.io", "https://ghcr.example.com\0@quay.io/", "https://me@ghcr.example.com",
+    "https://ghcr.example.com?@quay.io", "https://ghcr.example.com\\@quay.io"])
+def test_what_two_readers_could_take_for_two_hosts_gets_nothing(bound, lab, url):
+    """A client that means one host must not be given what is another's."""
+    for answer in (helper(bound, "get", url), helper(bound, "get", url + "\n")):
+        assert answer[:2] == (1, NOT_FOUND)
+    direct = bound.run("credential", "get", input=url, status=1)
+    assert direct.out == "pratique: no credentials server URL\n" or direct.out == NOT_FOUND
+
+
+def test_it_leaves_no_core(bound):
+    """What holds an answer is like a secret's own program: no crash writes it anywhere."""
+    most = resource.getrlimit(resource.RLIMIT_CORE)[1]
+    if most == 0:
+        pytest.skip("nothing writes cores here")
+    child = subprocess.Popen(
+        [bound.programs / HELPER, "get"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        env={**bound.env, "PATH": path_of(bound)}, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (most, most)))
+    try:
+        end = time.monotonic() + 10
+        while resource.prlimit(child.pid, resource.RLIMIT_CORE) != (0, 0):
+            assert time.monotonic() < end, "a core may be written"
+            time.sleep(0.01)
+    finally:
+        child.kill()
+        child.communicate()
 
 
 def test_without_a_binding_there_is_nothing(workspace, lab):
