@@ -104,6 +104,15 @@ static bool starts_with_one_of(const char *text, const char *const *list, size_t
     return false;
 }
 
+/* Whatever a configuration calls the variable of its token. */
+static bool decides_what_runs(const char *variable)
+{
+    static const char *const names[] = {"LD_",         "PATH=",    "OPENSSL_",
+                                        "GCONV_PATH=", "LOCPATH=", "GLIBC_TUNABLES=",
+                                        "MALLOC_",     "PKCS11_",  "SOFTHSM2_CONF="};
+    return starts_with_one_of(variable, names, sizeof names / sizeof *names);
+}
+
 /* What pratique may have of our environment: nothing that decides which code runs (LD_*, PATH, OPENSSL_CONF, …). */
 static void build_environment(const pq_strings *more, pq_strings *out)
 {
@@ -124,7 +133,7 @@ static void build_environment(const pq_strings *more, pq_strings *out)
         bool wanted = starts_with_one_of(*at, allowed, sizeof allowed / sizeof *allowed);
         for (size_t i = 0; more && i < more->count && !wanted; i++) {
             size_t length = strlen(more->at[i]);
-            wanted = strncmp(*at, more->at[i], length) == 0 && (*at)[length] == '=' && !pq_starts_with(*at, "LD_");
+            wanted = strncmp(*at, more->at[i], length) == 0 && (*at)[length] == '=' && !decides_what_runs(*at);
         }
         if (wanted)
             pq_strings_add(out, *at);

@@ -225,6 +225,21 @@ def test_variables_that_the_identity_needs_go_on(bound, lab):
     assert "127.0.0.1" in reason or "connect" in reason.lower()
 
 
+def test_a_variable_of_the_identity_decides_nothing_about_code(bound):
+    """`oidc_token_env` may name any variable: as one that chooses programs and libraries it does not go on."""
+    program, told = bound.root / "told.sh", bound.root / "told"
+    program.write_text(f"#!/bin/sh\n/usr/bin/env > {told}\n")
+    program.chmod(0o755)
+    names = ["PATH", "OPENSSL_CONF", "OPENSSL_MODULES", "OPENSSL_ENGINES", "GCONV_PATH", "GLIBC_TUNABLES", "PKCS11_MODULE_PATH"]
+    lines = [f"program {program}" if line.startswith("program ") else line for line in binding(bound).read_text().splitlines()]
+    lines[-1:] = [f"environment {name}" for name in [*names, "CI_TOKEN"]] + ["end"]
+    binding(bound).write_text("\n".join(lines) + "\n")
+    env = {name: "/evil" for name in names} | {"CI_TOKEN": "e30.e30.e30"}
+    assert helper(bound, "get", "ghcr.example.com", env=env)[0] == 0
+    got = dict(line.split("=", 1) for line in told.read_text().splitlines())
+    assert got["CI_TOKEN"] == "e30.e30.e30" and "/evil" not in got.values()
+
+
 def as_other(path):
     os.chown(path, 12345, 12345, follow_symlinks=False)
 
