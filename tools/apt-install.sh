@@ -9,7 +9,7 @@ packages_for() {
     build)
         echo build-essential meson ninja-build pkg-config python3 \
             libcurl4-openssl-dev libssl-dev libjansson-dev libfyaml-dev libsqlite3-dev libarchive-dev \
-            libpsl-dev libcmocka-dev
+            libpsl-dev libexpat1-dev libcmocka-dev
         ;;
     demo)
         # The lab, and the engine and clients that the programs work with.

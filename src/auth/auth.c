@@ -2,14 +2,21 @@
 
 #include <string.h>
 
+#include "auth/aws_keys.h"
 #include "auth/kind.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "config/host.h"
 
 /* A token that ends sooner than this is asked for anew. */
 enum { REFRESH_BEFORE = 5 * 60 };
 
-static const pq_auth_kind *const kinds[] = {&pq_auth_kind_aws, &pq_auth_kind_azure, &pq_auth_kind_generic};
+static const pq_auth_kind *const kinds[] = {
+    [PQ_REGISTRY_AWS] = &pq_auth_kind_aws,
+    [PQ_REGISTRY_AZURE] = &pq_auth_kind_azure,
+    [PQ_REGISTRY_GAR] = &pq_auth_kind_gar,
+    [PQ_REGISTRY_GENERIC] = &pq_auth_kind_generic,
+};
 
 /* An answer, good or bad, and the hosts that it was given for. */
 typedef struct remembered {
@@ -25,7 +32,9 @@ struct pq_auth {
     char *hub_host; /* normal form, NULL without a hub */
     remembered *answers;
     size_t count, capacity;
-    long aws_clock_offset;
+    long aws_clock_offset, azure_clock_offset;
+    pq_access_tokens tokens;
+    pq_aws_memory *aws_memory;
 };
 
 static void remembered_clear(remembered *item)
@@ -42,17 +51,10 @@ static bool send_by_http(void *context, const pq_http_request *request, pq_http_
     return pq_http_do(context, request, out, err);
 }
 
-pq_auth_options pq_auth_options_from_environment(void)
-{
-    const char *ecr = getenv("AWS_ENDPOINT_URL_ECR");
-    return (pq_auth_options){.ecr_endpoint = ecr && *ecr ? ecr : getenv("AWS_ENDPOINT_URL"),
-                             .aws_ca_bundle = getenv("AWS_CA_BUNDLE")};
-}
-
 /* `host[:port]` as hosts are compared; what is no such name stays as it is, and nothing serves it. Owned. */
 static char *normal_host(const char *host)
 {
-    char *normal = pq_host_normal(host);
+    char *normal = pq_host_asked(host);
     return normal ? normal : pq_strdup(host);
 }
 
@@ -60,6 +62,7 @@ pq_auth *pq_auth_new(const pq_auth_options *options)
 {
     pq_auth *auth = pq_alloc(1, sizeof *auth);
     auth->options = *options;
+    auth->aws_memory = pq_aws_memory_new();
     const char *hub = options->hub_host;
     if (!hub && options->config)
         hub = options->config->hub.host.text;
@@ -74,6 +77,8 @@ void pq_auth_free(pq_auth *auth)
     for (size_t i = 0; i < auth->count; i++)
         remembered_clear(&auth->answers[i]);
     free(auth->answers);
+    pq_aws_memory_free(auth->aws_memory);
+    pq_access_tokens_clear(&auth->tokens);
     free(auth->hub_host);
     free(auth);
 }
@@ -102,6 +107,23 @@ const char *pq_auth_access(const pq_auth *auth, const char *host)
     if (entry)
         return pq_registry_type_name(entry->type);
     return is_hub(auth, normal) ? "hub" : "anonymous";
+}
+
+char *pq_auth_group(const pq_auth *auth, const char *host)
+{
+    PQ_AUTO_FREE char *normal = normal_host(host);
+    const pq_config_registry *entry = entry_for(auth, normal);
+    if (!entry || entry->type == PQ_REGISTRY_GENERIC)
+        return NULL;
+    const pq_setting *const parts[] = {&entry->secret,          &entry->profile,         &entry->role_arn,
+                                       &entry->azure_tenant,    &entry->azure_client_id, &entry->azure_cert_secret,
+                                       &entry->service_account, &entry->oidc_audience,   &entry->oidc_token_env,
+                                       &entry->oidc_token_file};
+    PQ_AUTO_BUF group = PQ_BUF(PQ_MAX_TEXT);
+    pq_buf_addf(&group, "%s %d", pq_registry_type_name(entry->type), (int)entry->auth);
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        pq_buf_addf(&group, " %s", parts[i]->text ? parts[i]->text : "");
+    return pq_buf_steal(&group);
 }
 
 /* --- what was answered before ------------------------------------------------------------------------------------- */
@@ -153,6 +175,8 @@ void pq_auth_forget(pq_auth *auth, const char *host)
             pq_cache_forget(auth->options.cache, auth->answers[i].entry);
             drop(auth, i);
         }
+    /* The keys behind it may be what is wrong. */
+    pq_aws_memory_forget(auth->aws_memory);
 }
 
 const char *pq_auth_cache_entry(const pq_auth *auth, const char *host)
@@ -165,31 +189,6 @@ const char *pq_auth_cache_entry(const pq_auth *auth, const char *host)
 }
 
 /* --- registries --------------------------------------------------------------------------------------------------- */
-
-/* The kind that serves the entry; an honest no to what the configuration may say but this version does not do. */
-static bool find_kind(const pq_auth *auth, const pq_config_registry *entry, const pq_auth_kind **out, pq_error *err)
-{
-    const pq_auth_kind *kind = NULL;
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds && !kind; i++)
-        kind = kinds[i]->type == entry->type ? kinds[i] : NULL;
-    unsigned line = entry->line;
-    PQ_AUTO_FREE char *what = NULL;
-    const char *hint = "remove the setting if the secret alone will do";
-    if (!kind) {
-        what = pq_asprintf("type: %s", pq_registry_type_name(entry->type));
-        hint = "a registry that takes a user name and a token works as type: generic";
-    } else if (kind->not_built_in) {
-        what = pq_strdup(kind->not_built_in(entry, &line));
-        if (what && entry->auth != PQ_AUTH_SECRET)
-            hint = "name a secret for the entry instead";
-    }
-    if (kind && !what) {
-        *out = kind;
-        return true;
-    }
-    PQ_AUTO_FREE char *where = pq_config_where(auth->options.config, line);
-    return pq_fail(err, PQ_ECONFIG, where, hint, "registry %zu: %s is not built in yet", entry->number, what);
-}
 
 /* What the entry's identity is made of, for sending to a host, and the words for it. */
 typedef struct identity {
@@ -230,7 +229,10 @@ static pq_auth_ask make_ask(pq_auth *auth, const pq_config_registry *entry, cons
                          .options = &auth->options,
                          .send = own ? auth->options.send : send_by_http,
                          .send_context = own ? auth->options.send_context : auth->options.http,
-                         .aws_clock_offset = &auth->aws_clock_offset};
+                         .aws_clock_offset = &auth->aws_clock_offset,
+                         .aws_memory = auth->aws_memory,
+                         .azure_clock_offset = &auth->azure_clock_offset,
+                         .tokens = &auth->tokens};
 }
 
 typedef struct question {
@@ -244,12 +246,33 @@ static bool ask_kind(void *context, pq_credential *out, pq_error *err)
     return q->kind->get(q->ask, out, err);
 }
 
+/* Asks the cloud and remembers what it says. Others may ask here while we wait, so that nothing of the list is held on
+ * to meanwhile. False when we were interrupted. */
+static bool fetch(pq_auth *auth, question *q, const char *key, remembered **out, pq_error *err)
+{
+    PQ_AUTO_CREDENTIAL credential = {0};
+    PQ_AUTO_ERROR failure = {0};
+    PQ_AUTO_FREE char *entry = pq_cache_name(key, q->ask->secret);
+    if (!pq_cache_get(auth->options.cache, entry, auth->options.failures_too, ask_kind, q, &credential, &failure) &&
+        failure.code == PQ_EINTERRUPTED) {
+        pq_error_move(err, &failure);
+        return false;
+    }
+    /* What names this host would name the wrong one for the others. */
+    if (pq_streq(failure.where, q->ask->host))
+        free(pq_steal(failure.where));
+    auth->answers = pq_grow(auth->answers, &auth->capacity, auth->count + 1, sizeof *auth->answers);
+    *out = &auth->answers[auth->count++];
+    **out = (remembered){.key = pq_strdup(key), .entry = pq_steal(entry), .credential = credential, .failure = failure};
+    credential = (pq_credential){0};
+    failure = (pq_error){0};
+    return true;
+}
+
 static bool get_by_entry(pq_auth *auth, const pq_config_registry *entry, const char *host, const char *repository,
                          pq_credential *out, pq_error *err)
 {
-    const pq_auth_kind *kind = NULL;
-    if (!find_kind(auth, entry, &kind, err))
-        return false;
+    const pq_auth_kind *kind = kinds[entry->type];
     remembered *known = recall(auth, host, NULL);
     if (known)
         return give(known, host, out, err);
@@ -261,27 +284,9 @@ static bool get_by_entry(pq_auth *auth, const pq_config_registry *entry, const c
     ask.repository = repository;
     PQ_AUTO_FREE char *key = kind->share_key(&ask);
     known = recall(auth, NULL, key);
-    if (!known) {
-        auth->answers = pq_grow(auth->answers, &auth->capacity, auth->count + 1, sizeof *auth->answers);
-        known = &auth->answers[auth->count++];
-        *known = (remembered){.key = pq_steal(key)};
-        const char *endpoint = auth->options.ecr_endpoint;
-        PQ_AUTO_FREE char *asked = pq_asprintf("%s\n%s", known->key, endpoint ? endpoint : "");
-        known->entry = pq_cache_name(asked, who.secret);
-        question q = {.kind = kind, .ask = &ask};
-        if (!pq_cache_get(auth->options.cache, known->entry, auth->options.failures_too, ask_kind, &q,
-                          &known->credential, &known->failure) &&
-            known->failure.code == PQ_EINTERRUPTED) {
-            pq_error_move(err, &known->failure);
-            drop(auth, auth->count - 1);
-            return false;
-        }
-        /* What names this host would name the wrong one for the others. */
-        if (pq_streq(known->failure.where, host)) {
-            free(known->failure.where);
-            known->failure.where = NULL;
-        }
-    }
+    question q = {.kind = kind, .ask = &ask};
+    if (!known && !fetch(auth, &q, key, &known, err))
+        return false;
     (void)pq_strings_add_once(&known->hosts, host);
     return give(known, host, out, err);
 }
@@ -378,14 +383,12 @@ static void check_entry(pq_auth *auth, const pq_config_registry *entry, pq_error
 {
     PQ_AUTO_ERROR err = {0};
     AUTO_IDENTITY who = {0};
-    const pq_auth_kind *kind = NULL;
-    if (!find_kind(auth, entry, &kind, &err) || !find_identity(auth, entry, entry->host.text, &who, &err)) {
+    if (!find_identity(auth, entry, entry->host.text, &who, &err)) {
         pq_errors_take(errors, &err);
         return;
     }
     pq_auth_ask ask = make_ask(auth, entry, entry->host.text, &who);
-    if (kind)
-        (void)kind->check(&ask, errors);
+    (void)kinds[entry->type]->check(&ask, errors);
 }
 
 static void check_hub(pq_auth *auth, pq_errors *errors)

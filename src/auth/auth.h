@@ -5,9 +5,9 @@
  * however many registries share it. Not thread-safe. */
 #pragma once
 
+#include "auth/aws_call.h"
 #include "auth/cache.h"
 #include "auth/credential.h"
-#include "auth/ecr.h"
 #include "config/config.h"
 #include "secrets/source.h"
 
@@ -20,18 +20,14 @@ typedef struct pq_auth_options {
     pq_http *http;           /* for calls to clouds */
     pq_auth_send *send;      /* sends instead of `http`, for tests; NULL otherwise */
     void *send_context;
-    pq_cache *cache;           /* answers of clouds between runs; NULL for none */
-    bool failures_too;         /* a failure that the cache remembers is good enough */
-    const char *hub_host;      /* of --hub; NULL: the configuration's */
-    const char *hub_secret;    /* of --hub-secret; NULL: the configuration's, else hub_creds, else osftok */
-    const char *ecr_endpoint;  /* $AWS_ENDPOINT_URL_ECR, else $AWS_ENDPOINT_URL; NULL or "" for AWS's own */
-    const char *aws_ca_bundle; /* $AWS_CA_BUNDLE: trusted for calls to AWS; NULL or "" for none */
+    pq_cache *cache;        /* answers of clouds between runs; NULL for none */
+    bool failures_too;      /* a failure that the cache remembers is good enough */
+    const char *hub_host;   /* of --hub; NULL: the configuration's */
+    const char *hub_secret; /* of --hub-secret; NULL: the configuration's, else hub_creds, else osftok */
 } pq_auth_options;
 
 #define PQ_AUTO_AUTH PQ_CLEANUP(pq_auth_cleanup) pq_auth
 
-/* Fills the last two from the environment; the rest is empty. */
-pq_auth_options pq_auth_options_from_environment(void);
 pq_auth *pq_auth_new(const pq_auth_options *options) PQ_MUST_USE;
 void pq_auth_free(pq_auth *auth); /* NULL is fine */
 void pq_auth_cleanup(pq_auth **auth);
@@ -48,11 +44,14 @@ bool pq_auth_get_hub(pq_auth *auth, pq_credential *out, pq_error *err) PQ_MUST_U
 /* The host refused the credential: the next pq_auth_get() asks anew. */
 void pq_auth_forget(pq_auth *auth, const char *host);
 
+/* Hosts of one group get their credentials from one cloud by one identity: asked for one after the other, they share
+ * its answer. NULL for a host whose credential is had without asking anybody. Owned. */
+char *pq_auth_group(const pq_auth *auth, const char *host);
 /* The name of the cache's entry that the last answer for the host is in, or NULL. Borrowed. */
 const char *pq_auth_cache_entry(const pq_auth *auth, const char *host);
 
-/* What can be said offline about every entry and the hub: kinds and settings that are not built in yet, secrets that
- * are missing or not of their form. All problems are added to `errors`; true when there are none. */
+/* What can be said offline about every entry and the hub: secrets that are missing or not of their
+ * form, identities that cannot be had here. All problems are added to `errors`; true when there are none. */
 bool pq_auth_check(pq_auth *auth, pq_errors *errors) PQ_MUST_USE;
 /* The same for what serves these hosts only. */
 bool pq_auth_check_hosts(pq_auth *auth, const pq_strings *hosts, pq_errors *errors) PQ_MUST_USE;

@@ -39,15 +39,35 @@ bool pq_aws_region_valid(const char *region, size_t length)
     return length > 0;
 }
 
-char *pq_aws_ecr_api_host(const pq_aws_host *host)
+/* The usual form: NAME[-fips].REGION.SUFFIX. Owned. */
+static char *api_host(const char *name, const char *region, pq_aws_reach reach)
 {
-    if (host->dual_stack)
-        return pq_asprintf("%s.%s.%s", host->fips ? "ecr-fips" : "ecr", host->region, host->partition->api_dual);
+    const pq_aws_partition *partition = pq_aws_partition_of(region);
+    return pq_asprintf("%s%s.%s.%s", name, reach.fips ? "-fips" : "", region,
+                       reach.dual_stack ? partition->api_dual : partition->dns);
+}
+
+char *pq_aws_ecr_api_host(const pq_aws_host *host, pq_aws_reach reach)
+{
+    if (host->gallery)
+        return api_host("api.ecr-public", host->region, reach);
     /* The two partitions that have had FIPS longest name it without "api.": botocore's rules make the same exception.
      */
-    bool short_name = host->fips && pq_streq(host->partition->dns, "amazonaws.com");
-    return pq_asprintf("%s%s.%s.%s", short_name ? "" : "api.", host->fips ? "ecr-fips" : "ecr", host->region,
-                       host->partition->dns);
+    bool short_name = reach.fips && pq_streq(host->partition->dns, "amazonaws.com");
+    return api_host(reach.dual_stack || short_name ? "ecr" : "api.ecr", host->region, reach);
+}
+
+char *pq_aws_sts_host(const char *region, pq_aws_reach reach)
+{
+    /* Every endpoint of GovCloud is one of FIPS, under its plain name. */
+    if (!reach.dual_stack && pq_streq(pq_aws_partition_of(region)->name, "aws-us-gov"))
+        reach.fips = false;
+    return api_host("sts", region, reach);
+}
+
+char *pq_aws_sso_host(const char *region, pq_aws_reach reach)
+{
+    return api_host("portal.sso", region, reach);
 }
 
 /* Moves over `word` when it stands there. */
@@ -73,9 +93,11 @@ static bool fail_suffix(const char *host, const pq_aws_host *parsed, const char 
 bool pq_aws_host_parse(const char *host, pq_aws_host *out, pq_error *err)
 {
     *out = (pq_aws_host){0};
-    if (pq_streq(host, "public.ecr.aws") || pq_streq(host, "ecr-public.aws.com"))
-        return pq_fail(err, PQ_ECONFIG, host, "remove the entry: public images are pulled without a login",
-                       "this is ECR's public gallery; logging in to it is not built in yet");
+    if (pq_streq(host, "public.ecr.aws") || pq_streq(host, "ecr-public.aws.com")) {
+        *out = (pq_aws_host){
+            .region = pq_strdup("us-east-1"), .partition = pq_aws_partition_of("us-east-1"), .gallery = true};
+        return true;
+    }
     const char *at = host;
     while (pq_ascii_digit(*at))
         at++;

@@ -5,276 +5,168 @@
 #include "base/limits.h"
 #include "base/log.h"
 
-enum { MAX_SECTIONS = 1000, MAX_SETTINGS = 5000, MAX_PROBLEMS = 20, MAX_NAMES_SHOWN = 20 };
+enum { MAX_NAMES_SHOWN = 20 };
 
 static const char get_keys[] = "write aws_access_key_id and aws_secret_access_key, as `aws configure` does";
 
-/* Bytes of the secret, borrowed: nothing of it is copied but what is asked for. */
-typedef struct slice {
-    const char *at;
-    size_t length;
-} slice;
+/* --- the files ---------------------------------------------------------------------------------------------------- */
 
-typedef struct setting {
-    slice name, value;
-    size_t section, line;
-    bool continued; /* indented lines follow and belong to the value */
-} setting;
-
-typedef struct section {
-    slice name;
-    size_t line;
-} section;
-
-typedef struct ini {
-    const char *where;
-    pq_errors *errors;
-    section *sections;
-    size_t section_count, section_capacity;
-    setting *settings;
-    size_t setting_count, setting_capacity;
-    size_t indent;   /* of the line that began the last section or setting */
-    bool in_value;   /* a deeper line would continue the last setting */
-    size_t problems; /* found so far */
-} ini;
-
-static void ini_clear(ini *file)
+void pq_aws_profiles_clear(pq_aws_profiles *files)
 {
-    free(file->sections);
-    free(file->settings);
+    pq_aws_ini_clear(&files->credentials);
+    pq_aws_ini_clear(&files->config);
+    pq_secret_free(files->credentials_bytes);
+    pq_secret_free(files->config_bytes);
+    *files = (pq_aws_profiles){0};
 }
 
-static slice trim(slice text)
+static void add_file(pq_aws_ini *file, pq_secret **held, const pq_secret *bytes, const char *where, bool may_be_empty,
+                     pq_errors *errors)
 {
-    while (text.length && pq_ascii_space(text.at[0])) {
-        text.at++;
-        text.length--;
-    }
-    while (text.length && pq_ascii_space(text.at[text.length - 1]))
-        text.length--;
-    return text;
+    *held = pq_secret_copy(bytes);
+    *file = (pq_aws_ini){.where = pq_strdup(where), .errors = errors, .may_be_empty = may_be_empty};
+    pq_aws_ini_read(file, pq_secret_bytes(*held), pq_secret_length(*held));
 }
 
-static bool slice_is(slice text, const char *word)
+void pq_aws_profiles_add_secret(pq_aws_profiles *files, const pq_secret *bytes, const char *where, pq_errors *errors)
 {
-    return text.length == strlen(word) && memcmp(text.at, word, text.length) == 0;
+    files->is_secret = true;
+    add_file(&files->credentials, &files->credentials_bytes, bytes, where, false, errors);
 }
 
-static bool slice_is_nocase(slice text, const char *word)
+void pq_aws_profiles_add_credentials(pq_aws_profiles *files, const pq_secret *bytes, const char *where,
+                                     pq_errors *errors)
 {
-    if (text.length != strlen(word))
+    add_file(&files->credentials, &files->credentials_bytes, bytes, where, true, errors);
+}
+
+void pq_aws_profiles_add_config(pq_aws_profiles *files, const pq_secret *bytes, const char *where, pq_errors *errors)
+{
+    add_file(&files->config, &files->config_bytes, bytes, where, true, errors);
+}
+
+/* --- profiles ----------------------------------------------------------------------------------------------------- */
+
+/* "profile NAME", "profile \"A B\"", "sso-session NAME" without their first word; false when it is another one. */
+static bool name_behind(pq_aws_slice section, const char *word, pq_aws_slice *out)
+{
+    if (!pq_aws_slice_starts(section, word))
         return false;
-    for (size_t i = 0; i < text.length; i++)
-        if (pq_ascii_lower(text.at[i]) != word[i])
-            return false;
+    size_t width = strlen(word);
+    pq_aws_slice name = pq_aws_slice_trim((pq_aws_slice){section.at + width, section.length - width});
+    if (section.length == width || !pq_ascii_space(section.at[width]) || !name.length)
+        return false;
+    char quote = name.at[0];
+    if (name.length >= 2 && (quote == '"' || quote == '\'') && name.at[name.length - 1] == quote)
+        name = (pq_aws_slice){name.at + 1, name.length - 2};
+    *out = name;
     return true;
 }
 
-static bool slices_equal(slice a, slice b, bool nocase)
+/* The section of ~/.aws/config for a profile or an SSO session; PQ_AWS_NOWHERE when there is none. */
+static size_t find_in_config(const pq_aws_ini *file, const char *word, const char *name)
 {
-    if (a.length != b.length)
-        return false;
-    for (size_t i = 0; i < a.length; i++)
-        if (nocase ? pq_ascii_lower(a.at[i]) != pq_ascii_lower(b.at[i]) : a.at[i] != b.at[i])
-            return false;
-    return true;
-}
-
-static bool slice_starts(slice text, const char *prefix)
-{
-    return text.length >= strlen(prefix) && memcmp(text.at, prefix, strlen(prefix)) == 0;
-}
-
-/* One problem; a line of 0 means the whole file. */
-static void problem(ini *file, size_t line, const char *hint, const char *format, ...) PQ_PRINTF(4, 5);
-
-static void problem(ini *file, size_t line, const char *hint, const char *format, ...)
-{
-    if (++file->problems > MAX_PROBLEMS)
-        return;
-    PQ_AUTO_FREE char *place = line ? pq_asprintf("%s:%zu", file->where, line) : pq_strdup(file->where);
-    va_list arguments;
-    va_start(arguments, format);
-    PQ_AUTO_FREE char *message = pq_vasprintf(format, arguments);
-    va_end(arguments);
-    (void)pq_errors_add(file->errors, PQ_ECONFIG, place, hint, "%s", message);
-}
-
-/* What else people put into the secret. True when it was recognised (and reported). */
-static bool is_something_else(ini *file, slice text)
-{
-    const char *nul = memchr(text.at, '\0', text.length);
-    if (slice_starts(text, "\xff\xfe") || slice_starts(text, "\xfe\xff"))
-        problem(file, 0, "save it as UTF-8; PowerShell's `>` writes UTF-16", "the file is UTF-16");
-    else if (nul || !pq_utf8_valid(text.at, text.length))
-        problem(file, 0, NULL, "not an AWS credentials file: not text in UTF-8");
-    else if (trim(text).length == 0)
-        problem(file, 0, get_keys, "the credentials file is empty");
-    else if (trim(text).at[0] == '{' && memmem(text.at, text.length, "\"AccessKey\"", 11))
-        problem(file, 0, "write [default], aws_access_key_id = … and aws_secret_access_key = … from it",
-                "this is the JSON that `aws iam create-access-key` prints, not a credentials file");
-    else if (trim(text).at[0] == '{' && memmem(text.at, text.length, "\"Credentials\"", 13))
-        problem(file, 0,
-                "write [default], aws_access_key_id = …, aws_secret_access_key = … and aws_session_token = … from it",
-                "this is the JSON that `aws sts` prints, not a credentials file");
-    else if (trim(text).at[0] == '{')
-        problem(file, 0, get_keys, "this is JSON, not an AWS credentials file");
-    else
-        return false;
-    return true;
-}
-
-static bool is_csv_of_the_console(slice line)
-{
-    static const char heads[] = "access key id,secret access key";
-    const size_t width = sizeof heads - 1;
-    for (size_t i = 0; i + width <= line.length; i++)
-        if (slice_is_nocase((slice){line.at + i, width}, heads))
-            return true;
-    return false;
-}
-
-static void add_section(ini *file, slice line, size_t number)
-{
-    file->in_value = false;
-    const char *end = memrchr(line.at, ']', line.length);
-    slice name = {line.at + 1, end ? (size_t)(end - line.at - 1) : 0};
-    if (!name.length)
-        problem(file, number, "write [name]",
-                end ? "a profile without a name" : "a profile line without its closing ]");
-    for (size_t i = 0; name.length && i < file->section_count; i++)
-        if (slices_equal(name, file->sections[i].name, false)) {
-            problem(file, number, "keep one of the two", "this profile stands already in line %zu",
-                    file->sections[i].line);
-            break;
-        }
-    file->sections = pq_grow(file->sections, &file->section_capacity, file->section_count + 1, sizeof *file->sections);
-    file->sections[file->section_count++] = (section){.name = name, .line = number};
-}
-
-static void add_setting(ini *file, slice line, size_t number)
-{
-    file->in_value = false;
-    size_t width = 0;
-    while (width < line.length && line.at[width] != '=' && line.at[width] != ':')
-        width++;
-    slice name = trim((slice){line.at, width});
-    if (width == line.length || !name.length) {
-        problem(file, number, "write name = value", "neither a [profile], a setting nor a comment");
-        return;
+    pq_aws_slice behind;
+    for (size_t i = 0; i < file->section_count; i++) {
+        pq_aws_slice section = file->sections[i].name;
+        bool plain = pq_streq(word, "profile") && pq_streq(name, "default") && pq_aws_slice_is(section, "default");
+        if (plain || (name_behind(section, word, &behind) && pq_aws_slice_is(behind, name)))
+            return i;
     }
-    for (size_t i = file->setting_count; i-- && file->settings[i].section == file->section_count - 1;)
-        if (slices_equal(name, file->settings[i].name, true)) {
-            problem(file, number, "keep one of the two", "this setting stands already in line %zu",
-                    file->settings[i].line);
-            break;
-        }
-    file->settings = pq_grow(file->settings, &file->setting_capacity, file->setting_count + 1, sizeof *file->settings);
-    file->settings[file->setting_count++] =
-        (setting){.name = name,
-                  .value = trim((slice){line.at + width + 1, line.length - width - 1}),
-                  .section = file->section_count - 1,
-                  .line = number};
-    file->in_value = true;
+    return PQ_AWS_NOWHERE;
 }
 
-/* False when there is no sense in reading on. */
-static bool add_line(ini *file, slice raw, size_t number)
+bool pq_aws_profiles_find(pq_aws_profiles *files, const char *name, pq_aws_profile *out)
 {
-    slice line = trim(raw);
-    if (!line.length || line.at[0] == '#' || line.at[0] == ';')
-        return true;
-    size_t indent = (size_t)(line.at - raw.at);
-    if (file->in_value && indent > file->indent) {
-        setting *last = &file->settings[file->setting_count - 1];
-        last->continued = true;
-        if (!last->value.length && !memchr(line.at, '=', line.length))
-            problem(file, number, "write name = value", "a nested setting without =");
-        return true;
-    }
-    file->indent = indent;
-    if (line.at[0] == '[') {
-        add_section(file, line, number);
-    } else if (file->section_count) {
-        add_setting(file, line, number);
-    } else if (is_csv_of_the_console(line)) {
-        problem(file, number, "write [default], aws_access_key_id = … and aws_secret_access_key = … from it",
-                "this is the CSV file of the AWS console, not a credentials file");
-        return false;
-    } else {
-        problem(file, number, "put [default] in front", "a line stands before the first [profile]");
-        return false;
-    }
-    if (file->section_count <= MAX_SECTIONS && file->setting_count <= MAX_SETTINGS)
-        return true;
-    problem(file, number, NULL, "more than %d profiles or %d settings", MAX_SECTIONS, MAX_SETTINGS);
-    return false;
+    *out = (pq_aws_profile){.files = files, .name = name, .credentials = PQ_AWS_NOWHERE};
+    for (size_t i = 0; i < files->credentials.section_count && out->credentials == PQ_AWS_NOWHERE; i++)
+        if (pq_aws_slice_is(files->credentials.sections[i].name, name))
+            out->credentials = i;
+    out->config = find_in_config(&files->config, "profile", name);
+    return out->credentials != PQ_AWS_NOWHERE || out->config != PQ_AWS_NOWHERE;
 }
 
-static void read_lines(ini *file, slice text)
+bool pq_aws_profiles_find_session(pq_aws_profiles *files, const char *name, pq_aws_profile *out)
 {
-    size_t number = 1;
-    for (size_t at = 0; at < text.length; number++) {
-        size_t width = 0;
-        while (at + width < text.length && text.at[at + width] != '\n' && text.at[at + width] != '\r')
-            width++;
-        if (!add_line(file, (slice){text.at + at, width}, number))
-            return;
-        at += width;
-        if (at < text.length)
-            at += at + 1 < text.length && text.at[at] == '\r' && text.at[at + 1] == '\n' ? 2 : 1;
-    }
-    if (!file->section_count && !file->problems)
-        problem(file, 0, get_keys, "the credentials file has no profile, only comments");
+    *out = (pq_aws_profile){.files = files,
+                            .name = name,
+                            .credentials = PQ_AWS_NOWHERE,
+                            .config = find_in_config(&files->config, "sso-session", name)};
+    return out->config != PQ_AWS_NOWHERE;
 }
 
-static char *profile_names(const ini *file)
+const pq_aws_setting *pq_aws_profile_get(const pq_aws_profile *profile, const char *name, pq_aws_ini **out_file)
+{
+    const pq_aws_setting *found = NULL;
+    if (profile->credentials != PQ_AWS_NOWHERE) {
+        *out_file = &profile->files->credentials;
+        found = pq_aws_ini_find(*out_file, profile->credentials, name);
+    }
+    if (!found && profile->config != PQ_AWS_NOWHERE) {
+        *out_file = &profile->files->config;
+        found = pq_aws_ini_find(*out_file, profile->config, name);
+    }
+    return found;
+}
+
+char *pq_aws_profile_where(const pq_aws_profile *profile)
+{
+    bool held = profile->credentials != PQ_AWS_NOWHERE;
+    const pq_aws_ini *file = held ? &profile->files->credentials : &profile->files->config;
+    return pq_asprintf("%s:%zu", file->where, file->sections[held ? profile->credentials : profile->config].line);
+}
+
+static void add_name(pq_buf *names, pq_aws_slice name)
+{
+    bool odd = name.length != pq_aws_slice_trim(name).length;
+    pq_buf_adds(names, names->length ? ", " : "");
+    pq_buf_adds(names, odd ? "\"" : "");
+    pq_buf_add_printable(names, name.at, name.length < 100 ? name.length : 100);
+    pq_buf_adds(names, odd ? "\" (with blanks)" : "");
+}
+
+/* Those that there are, in words. Owned. */
+static char *profile_names(const pq_aws_profiles *files)
 {
     PQ_AUTO_BUF names = PQ_BUF(PQ_MAX_MESSAGE);
-    for (size_t i = 0; i < file->section_count && i < MAX_NAMES_SHOWN; i++) {
-        slice name = file->sections[i].name;
-        bool odd = name.length != trim(name).length;
-        pq_buf_adds(&names, i ? ", " : "");
-        pq_buf_adds(&names, odd ? "\"" : "");
-        pq_buf_add_printable(&names, name.at, name.length < 100 ? name.length : 100);
-        pq_buf_adds(&names, odd ? "\" (with blanks)" : "");
+    size_t shown = 0;
+    for (size_t i = 0; i < files->credentials.section_count && shown < MAX_NAMES_SHOWN; i++, shown++)
+        add_name(&names, files->credentials.sections[i].name);
+    for (size_t i = 0; i < files->config.section_count && shown < MAX_NAMES_SHOWN; i++) {
+        pq_aws_slice name = files->config.sections[i].name;
+        if (!pq_aws_slice_is(name, "default") && !name_behind(name, "profile", &name))
+            continue;
+        add_name(&names, name);
+        shown++;
     }
-    if (file->section_count > MAX_NAMES_SHOWN)
+    if (shown == MAX_NAMES_SHOWN)
         pq_buf_adds(&names, ", …");
-    return pq_buf_steal(&names);
+    return names.length ? pq_buf_steal(&names) : pq_strdup("none");
 }
 
-static const section *find_profile(ini *file, const char *profile)
+void pq_aws_profiles_missing(const pq_aws_profiles *files, const char *name, const char *where, pq_errors *errors)
 {
-    for (size_t i = 0; i < file->section_count; i++)
-        if (slice_is(file->sections[i].name, profile))
-            return &file->sections[i];
-    PQ_AUTO_FREE char *config_name = pq_asprintf("profile %s", profile);
-    for (size_t i = 0; i < file->section_count; i++)
-        if (slice_is(file->sections[i].name, config_name)) {
-            PQ_AUTO_FREE char *hint =
-                pq_asprintf("put ~/.aws/credentials into the secret, where the profile is [%s]", profile);
-            problem(file, file->sections[i].line, hint,
-                    "[profile …] is the form of ~/.aws/config, not of a credentials file");
-            return NULL;
-        }
-    PQ_AUTO_FREE char *names = profile_names(file);
-    problem(file, 0, "set `profile` of the registry's entry to one that is there, or add it",
-            "no profile %s; there are: %s", profile, names);
-    return NULL;
+    size_t line = find_in_config(&files->credentials, "profile", name);
+    if (line != PQ_AWS_NOWHERE) {
+        PQ_AUTO_FREE char *place =
+            pq_asprintf("%s:%zu", files->credentials.where, files->credentials.sections[line].line);
+        PQ_AUTO_FREE char *hint =
+            files->is_secret ? pq_asprintf("put ~/.aws/credentials into the secret, where the profile is [%s]", name)
+                             : pq_asprintf("write [%s] there, or move it to ~/.aws/config", name);
+        (void)pq_errors_add(errors, PQ_ECONFIG, place, hint,
+                            "[profile …] is the form of ~/.aws/config, not of a credentials file");
+        return;
+    }
+    PQ_AUTO_FREE char *names = profile_names(files);
+    (void)pq_errors_add(errors, PQ_ECONFIG, where,
+                        "set `profile` of the registry's entry to one that is there, or add it",
+                        "no profile %s; there are: %s", name, names);
 }
 
-static const setting *find_setting(const ini *file, const section *profile, const char *name)
-{
-    size_t index = (size_t)(profile - file->sections);
-    for (size_t i = 0; i < file->setting_count; i++)
-        if (file->settings[i].section == index && slice_is_nocase(file->settings[i].name, name))
-            return &file->settings[i];
-    return NULL;
-}
+/* --- keys --------------------------------------------------------------------------------------------------------- */
 
 /* The line of a setting whose name seems to be meant for `wanted`, or 0. */
-static size_t find_misspelt(const ini *file, const section *profile, const char *wanted)
+static size_t find_misspelt(const pq_aws_ini *file, size_t index, const char *wanted)
 {
     static const struct {
         const char *wrong, *right;
@@ -294,7 +186,6 @@ static size_t find_misspelt(const ini *file, const section *profile, const char 
         {"sessiontoken", "aws_session_token"},
         {"aws_token", "aws_session_token"},
     };
-    size_t index = (size_t)(profile - file->sections);
     for (size_t i = 0; i < file->setting_count; i++) {
         if (file->settings[i].section != index || file->settings[i].name.length > 64)
             continue;
@@ -309,7 +200,7 @@ static size_t find_misspelt(const ini *file, const section *profile, const char 
     return 0;
 }
 
-static bool value_has_blank(slice value)
+static bool value_has_blank(pq_aws_slice value)
 {
     for (size_t i = 0; i < value.length; i++)
         if (value.at[i] <= ' ' || value.at[i] > '~')
@@ -318,91 +209,82 @@ static bool value_has_blank(slice value)
 }
 
 /* False, with a problem, when the value cannot be what its name says. */
-static bool value_is_sound(ini *file, const setting *item, const char *name)
+static bool value_is_sound(pq_aws_ini *file, const pq_aws_setting *item, const char *name)
 {
-    slice value = item->value;
+    pq_aws_slice value = item->value;
     if (item->continued)
-        problem(file, item->line, "take the blanks away from the start of the next line",
-                "the line after %s is indented, which makes it a part of the value", name);
+        pq_aws_problem(file, item->line, "take the blanks away from the start of the next line",
+                       "the line after %s is indented, which makes it a part of the value", name);
     else if (!value.length)
-        problem(file, item->line, NULL, "%s has no value", name);
+        pq_aws_problem(file, item->line, NULL, "%s has no value", name);
     else if (value.at[0] == '"' || value.at[0] == '\'')
-        problem(file, item->line, "write it without quotes", "the value of %s is in quotes, which would be part of it",
-                name);
+        pq_aws_problem(file, item->line, "write it without quotes",
+                       "the value of %s is in quotes, which would be part of it", name);
     else if (value.at[0] == '$' || value.at[0] == '<')
-        problem(file, item->line, "put the real value there; nothing is expanded in a secret",
-                "the value of %s is a placeholder", name);
+        pq_aws_problem(file, item->line, "put the real value there; nothing is expanded in a secret",
+                       "the value of %s is a placeholder", name);
     else if (value_has_blank(value))
-        problem(file, item->line, "a comment needs a line of its own",
-                "the value of %s has blanks or bytes that no key has", name);
+        pq_aws_problem(file, item->line, "a comment needs a line of its own",
+                       "the value of %s has blanks or bytes that no key has", name);
     else
         return true;
     return false;
 }
 
-static void missing(ini *file, const section *profile, const char *name)
+static void missing(pq_aws_ini *file, size_t section, const char *name)
 {
-    size_t line = find_misspelt(file, profile, name);
+    size_t line = find_misspelt(file, section, name);
     PQ_AUTO_FREE char *misspelt = line ? pq_asprintf("line %zu seems to be meant for it", line) : NULL;
-    problem(file, profile->line, misspelt ? misspelt : get_keys, "profile %.*s has no %s", (int)profile->name.length,
-            profile->name.at, name);
+    pq_aws_slice profile = file->sections[section].name;
+    pq_aws_problem(file, file->sections[section].line, misspelt ? misspelt : get_keys, "profile %.*s has no %s",
+                   (int)profile.length, profile.at, name);
 }
 
-/* The settings that would have us run a program, read another file or ask another service. */
-static void check_elsewhere(ini *file, const section *profile, bool has_keys)
-{
-    static const char *const names[] = {"credential_process", "credential_source", "web_identity_token_file",
-                                        "sso_session",        "sso_start_url",     "sso_account_id"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        const setting *item = find_setting(file, profile, names[i]);
-        if (!item)
-            continue;
-        if (!has_keys) {
-            problem(file, item->line, get_keys, "%s is not followed from inside a secret: a secret is not code",
-                    names[i]);
-            continue;
-        }
-        PQ_AUTO_FREE char *place = pq_asprintf("%s:%zu", file->where, item->line);
-        pq_warn(place, NULL, "%s is left alone: the keys of the profile are used", names[i]);
-    }
-}
-
-static void check_key_id(ini *file, const setting *id, const setting *secret, bool has_token)
+static void check_key_id(pq_aws_ini *file, const pq_aws_setting *id, const pq_aws_setting *secret, bool has_token)
 {
     bool word = true;
     for (size_t i = 0; i < id->value.length; i++)
         word = word && (pq_ascii_alnum(id->value.at[i]) || id->value.at[i] == '_');
-    if (secret && (slice_starts(secret->value, "AKIA") || slice_starts(secret->value, "ASIA")) &&
+    if (secret && (pq_aws_slice_starts(secret->value, "AKIA") || pq_aws_slice_starts(secret->value, "ASIA")) &&
         secret->value.length == 20 && id->value.length == 40)
-        problem(file, id->line, "swap the two values",
-                "the access key id and the secret access key are in each other's place");
+        pq_aws_problem(file, id->line, "swap the two values",
+                       "the access key id and the secret access key are in each other's place");
     else if (!word || id->value.length < 16 || id->value.length > 128)
-        problem(file, id->line, "it looks like AKIA followed by 16 letters and digits", "this is not an access key id");
-    else if (slice_starts(id->value, "ASIA") && !has_token)
-        problem(file, id->line, "add aws_session_token, or use a long-lived key (AKIA…)",
-                "a temporary key (ASIA…) without its aws_session_token");
+        pq_aws_problem(file, id->line, "it looks like AKIA followed by 16 letters and digits",
+                       "this is not an access key id");
+    else if (pq_aws_slice_starts(id->value, "ASIA") && !has_token)
+        pq_aws_problem(file, id->line, "add aws_session_token, or use a long-lived key (AKIA…)",
+                       "a temporary key (ASIA…) without its aws_session_token");
 }
 
-static void read_profile(ini *file, const section *profile, pq_aws_keys *out)
+/* When some login tools write that a session ends; they do not agree on a name. */
+static time_t expiry_of(const pq_aws_ini *file, size_t section)
 {
-    const setting *role = find_setting(file, profile, "role_arn");
-    const setting *id = find_setting(file, profile, "aws_access_key_id");
-    const setting *secret = find_setting(file, profile, "aws_secret_access_key");
-    const setting *token = find_setting(file, profile, "aws_session_token");
+    static const char *const names[] = {"x_security_token_expires", "aws_session_expiration", "aws_expiration",
+                                        "expiration"};
+    time_t expires = 0;
+    for (size_t i = 0; i < sizeof names / sizeof *names && !expires; i++) {
+        const pq_aws_setting *item = pq_aws_ini_find(file, section, names[i]);
+        PQ_AUTO_FREE char *text = item ? pq_strndup(item->value.at, item->value.length) : NULL;
+        if (text && !pq_time_parse(text, &expires))
+            expires = 0;
+    }
+    return expires;
+}
+
+bool pq_aws_section_keys(pq_aws_ini *file, size_t section, pq_aws_keys *out)
+{
+    *out = (pq_aws_keys){0};
+    const pq_aws_setting *id = pq_aws_ini_find(file, section, "aws_access_key_id");
+    const pq_aws_setting *secret = pq_aws_ini_find(file, section, "aws_secret_access_key");
+    const pq_aws_setting *token = pq_aws_ini_find(file, section, "aws_session_token");
     if (!token)
-        token = find_setting(file, profile, "aws_security_token"); /* its name before 2014 */
+        token = pq_aws_ini_find(file, section, "aws_security_token"); /* its name before 2014 */
     size_t before = file->problems;
-    check_elsewhere(file, profile, id && secret);
-    if (role)
-        problem(file, role->line,
-                "use a profile with static keys, or put the keys and session token of `aws sts assume-role` there",
-                "assuming a role (role_arn) is not built in yet");
-    if (file->problems > before)
-        return;
     if (!id)
-        missing(file, profile, "aws_access_key_id");
+        missing(file, section, "aws_access_key_id");
     if (!secret)
-        missing(file, profile, "aws_secret_access_key");
+        missing(file, section, "aws_secret_access_key");
     bool sound = id && value_is_sound(file, id, "aws_access_key_id");
     if (secret && !value_is_sound(file, secret, "aws_secret_access_key"))
         sound = false;
@@ -411,30 +293,10 @@ static void read_profile(ini *file, const section *profile, pq_aws_keys *out)
     if (sound)
         check_key_id(file, id, secret, token != NULL);
     if (file->problems > before || !id || !secret)
-        return;
-    out->access_key_id = pq_strndup(id->value.at, id->value.length);
-    out->secret_access_key = pq_secret_new(secret->value.at, secret->value.length);
-    if (token)
-        out->session_token = pq_secret_new(token->value.at, token->value.length);
-}
-
-bool pq_aws_profile_read(const pq_secret *secret, const char *where, const char *profile, pq_aws_keys *out,
-                         pq_errors *errors)
-{
-    *out = (pq_aws_keys){0};
-    PQ_CLEANUP(ini_clear) ini file = {.where = where, .errors = errors};
-    slice text = {pq_secret_bytes(secret), pq_secret_length(secret)};
-    if (slice_starts(text, "\xef\xbb\xbf"))
-        text = (slice){text.at + 3, text.length - 3};
-    if (!is_something_else(&file, text))
-        read_lines(&file, text);
-    const section *found = file.section_count ? find_profile(&file, profile ? profile : "default") : NULL;
-    if (found)
-        read_profile(&file, found, out);
-    if (file.problems > MAX_PROBLEMS)
-        (void)pq_errors_add(errors, PQ_ECONFIG, where, NULL, "and %zu problems more", file.problems - MAX_PROBLEMS);
-    if (file.problems == 0)
-        return true;
-    pq_aws_keys_clear(out);
-    return false;
+        return false;
+    *out = (pq_aws_keys){.access_key_id = pq_strndup(id->value.at, id->value.length),
+                         .secret_access_key = pq_secret_new(secret->value.at, secret->value.length),
+                         .session_token = token ? pq_secret_new(token->value.at, token->value.length) : NULL,
+                         .expires = token ? expiry_of(file, section) : 0};
+    return true;
 }

@@ -160,6 +160,7 @@ static void put(const pq_cache *cache, const char *name, const pq_credential *cr
         .user = span_of(credential->username),
         .secret = {pq_secret_bytes(credential->secret), pq_secret_length(credential->secret)},
         .words = span_of(credential->source),
+        .identity = credential->identity_token ? span_of("") : (pq_span){0},
     };
     sweep(cache);
     write_entry(cache, name, &entry);
@@ -206,6 +207,7 @@ static bool give(const pq_token_entry *entry, pq_credential *out, pq_error *err)
     pq_credential_clear(out);
     *out = (pq_credential){.username = text_of(entry->user),
                            .secret = pq_secret_new(entry->secret.at, entry->secret.length),
+                           .identity_token = entry->identity.at != NULL,
                            .expires = entry->expires,
                            .source = text_of(entry->words)};
     return true;

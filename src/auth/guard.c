@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "auth/aws_profile.h"
+#include "auth/google_file.h"
 
 static void keep(pq_guard *guard, pq_secret *secret)
 {
@@ -28,18 +29,38 @@ static void keep_parts(pq_guard *guard, const pq_secret *whole)
         keep(guard, pq_secret_new(colon + 1, length - (size_t)(colon + 1 - bytes)));
 }
 
-static void keep_profile(pq_guard *guard, const pq_secret *file, const char *profile)
+/* The keys of every profile: one leads to another, and none may be published. */
+static void keep_profiles(pq_guard *guard, const pq_secret *file)
 {
-    PQ_AUTO_AWS_KEYS keys = {0};
     PQ_AUTO_ERRORS ignored = {0};
-    if (!pq_aws_profile_read(file, "secret", profile, &keys, &ignored))
-        return; /* what is no credentials file has no keys to find */
-    keep(guard, pq_secret_copy(keys.secret_access_key));
-    if (keys.session_token)
-        keep(guard, pq_secret_copy(keys.session_token));
+    PQ_AUTO_AWS_PROFILES profiles = {0};
+    pq_aws_profiles_add_secret(&profiles, file, "secret", &ignored);
+    for (size_t i = 0; i < profiles.credentials.section_count; i++) {
+        PQ_AUTO_AWS_KEYS keys = {0};
+        if (!pq_aws_section_keys(&profiles.credentials, i, &keys))
+            continue; /* what is no credentials file has no keys to find */
+        keep(guard, pq_secret_copy(keys.secret_access_key));
+        if (keys.session_token)
+            keep(guard, pq_secret_copy(keys.session_token));
+    }
 }
 
-static bool keep_named(pq_guard *guard, pq_secrets *secrets, const char *name, const pq_config_registry *aws,
+/* In the file a key's line ends are escaped: written out by itself it would not be found. */
+static void keep_google(pq_guard *guard, const pq_secret *file)
+{
+    PQ_AUTO_GOOGLE_FILE read = {0};
+    PQ_AUTO_ERRORS ignored = {0};
+    (void)!pq_google_file_read(pq_secret_bytes(file), pq_secret_length(file), "secret", &read, &ignored);
+    for (const pq_google_file *at = &read; at; at = at->base) {
+        const pq_secret *const parts[] = {at->private_key, at->refresh_token, at->client_secret};
+        for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+            if (parts[i])
+                keep(guard, pq_secret_new(pq_secret_bytes(parts[i]),
+                                          trimmed(pq_secret_bytes(parts[i]), pq_secret_length(parts[i]))));
+    }
+}
+
+static bool keep_named(pq_guard *guard, pq_secrets *secrets, const char *name, const pq_config_registry *entry,
                        pq_error *err)
 {
     PQ_AUTO_SECRET_FOUND found = {0};
@@ -51,8 +72,10 @@ static bool keep_named(pq_guard *guard, pq_secrets *secrets, const char *name, c
     if (!there)
         return true;
     keep_parts(guard, found.value);
-    if (aws)
-        keep_profile(guard, found.value, aws->profile.text);
+    if (entry && entry->type == PQ_REGISTRY_AWS)
+        keep_profiles(guard, found.value);
+    if (entry && entry->type == PQ_REGISTRY_GAR)
+        keep_google(guard, found.value);
     return true;
 }
 
@@ -60,12 +83,11 @@ bool pq_guard_open(pq_guard *guard, const pq_config *config, pq_secrets *secrets
 {
     const char *const names[] = {config->hub.secret.text, hub_secret, "hub_creds", "osftok", "tuf_passphrase"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (!keep_named(guard, secrets, names[i], NULL, err))
+        if (!keep_named(guard, secrets, names[i], false, err))
             return false;
     for (size_t i = 0; i < config->registry_count; i++) {
         const pq_config_registry *entry = &config->registries[i];
-        const pq_config_registry *aws = entry->type == PQ_REGISTRY_AWS ? entry : NULL;
-        if (!keep_named(guard, secrets, entry->secret.text, aws, err) ||
+        if (!keep_named(guard, secrets, entry->secret.text, entry, err) ||
             !keep_named(guard, secrets, entry->azure_cert_secret.text, NULL, err))
             return false;
     }

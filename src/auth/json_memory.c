@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void free_wiped(void *memory)
+void pq_free_wiped(void *memory)
 {
     if (memory)
         explicit_bzero(memory, malloc_usable_size(memory));
@@ -16,7 +16,7 @@ static void free_wiped(void *memory)
 static void set_functions(void)
 {
     /* What jansson allocated before came from malloc too, so that the change needs no particular moment. */
-    json_set_alloc_funcs(malloc, free_wiped);
+    json_set_alloc_funcs(malloc, pq_free_wiped);
 }
 
 void pq_json_wipe_memory(void)

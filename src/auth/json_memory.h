@@ -3,3 +3,5 @@
 #pragma once
 
 void pq_json_wipe_memory(void);
+/* free() that wipes first, for memory from malloc. NULL is fine. */
+void pq_free_wiped(void *memory);

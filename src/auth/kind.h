@@ -1,6 +1,7 @@
 /* A kind of registry: one file, one table of functions, one line in auth.c. */
 #pragma once
 
+#include "auth/access_token.h"
 #include "auth/auth.h"
 
 /* What a kind is asked with. */
@@ -15,13 +16,13 @@ typedef struct pq_auth_ask {
     const pq_auth_options *options;
     pq_auth_send *send;
     void *send_context;
-    long *aws_clock_offset;
+    long *aws_clock_offset, *azure_clock_offset;
+    pq_access_tokens *tokens; /* those that this run has been given by login services */
+    struct pq_aws_memory *aws_memory;
 } pq_auth_ask;
 
 typedef struct pq_auth_kind {
     pq_registry_type type;
-    /* NULL, or what the entry wants that is not built in yet ("azure_tenant"), and the line of it. May be NULL. */
-    const char *(*not_built_in)(const pq_config_registry *entry, unsigned *line);
     /* What the entry and its secret are worth offline; all problems. */
     bool (*check)(const pq_auth_ask *ask, pq_errors *errors);
     /* Under which key an answer may serve other hosts too, and later runs: all that decides who we are and what is
@@ -32,7 +33,7 @@ typedef struct pq_auth_kind {
     bool (*get)(const pq_auth_ask *ask, pq_credential *out, pq_error *err);
 } pq_auth_kind;
 
-extern const pq_auth_kind pq_auth_kind_aws, pq_auth_kind_azure, pq_auth_kind_generic;
+extern const pq_auth_kind pq_auth_kind_aws, pq_auth_kind_azure, pq_auth_kind_gar, pq_auth_kind_generic;
 
 /* `<user>:<password>`: the first colon divides, one final line end is dropped. `form` is how the two are called
  * ("<user>:<token>"). PQ_ECONFIG with `where` for anything else; nothing of the secret is quoted. */

@@ -1,75 +1,163 @@
-/* Amazon ECR with an AWS shared credentials file in a secret. */
-#include "auth/aws_profile.h"
+/* Amazon ECR: a credentials file in a secret, the CI's OIDC token, or the environment as the AWS CLI reads it. */
+#include "auth/aws_keys.h"
+#include "auth/ecr.h"
 #include "auth/kind.h"
+#include "auth/sts.h"
+
+/* What AWS expects as the audience of an OIDC token, unless the role's provider was set up otherwise. */
+static const char audience[] = "sts.amazonaws.com";
 
 static const char *profile_of(const pq_config_registry *entry)
 {
     return entry->profile.text ? entry->profile.text : "default";
 }
 
-static const char *not_built_in(const pq_config_registry *entry, unsigned *line)
+static pq_oidc_ask oidc_of(const pq_auth_ask *ask)
 {
-    if (entry->auth != PQ_AUTH_SECRET) {
-        *line = entry->auth_line;
-        return entry->auth == PQ_AUTH_OIDC ? "auth: oidc" : "auth: environment";
-    }
-    *line = entry->role_arn.line;
-    return entry->role_arn.text ? "role_arn" : NULL;
+    return (pq_oidc_ask){.entry = ask->entry,
+                         .audience = audience,
+                         .where = ask->where,
+                         .send = ask->send,
+                         .send_context = ask->send_context};
 }
 
-/* `keys` and `host` are owned by the caller, also on failure. */
-static bool read_identity(const pq_auth_ask *ask, pq_aws_keys *keys, pq_aws_host *host, pq_errors *errors)
+/* A role of another partition can never open a registry of this one. */
+static bool check_partition(const pq_auth_ask *ask, const pq_aws_host *host, pq_errors *errors)
+{
+    const char *arn = ask->entry->role_arn.text;
+    PQ_AUTO_FREE char *start = pq_asprintf("arn:%s:", host->partition->name);
+    return !arn || pq_starts_with(arn, start) ||
+           pq_errors_add(errors, PQ_ECONFIG, ask->where, NULL,
+                         "role_arn is not of partition %s, to which the registry belongs", host->partition->name);
+}
+
+/* Owned; NULL with problems. */
+static pq_aws_step *make_plan(const pq_auth_ask *ask, pq_errors *errors)
+{
+    const pq_config_registry *entry = ask->entry;
+    const char *role = entry->role_arn.text, *session = entry->role_session_name.text;
+    if (entry->auth == PQ_AUTH_OIDC) {
+        pq_aws_step *step = pq_aws_plan_role(role, NULL, session, ask->where, NULL);
+        step->words = pq_strdup(ask->secret_name);
+        return step;
+    }
+    pq_aws_step *base = entry->auth == PQ_AUTH_ENVIRONMENT
+                            ? pq_aws_plan_environment(entry->profile.text, ask->where, errors)
+                            : pq_aws_plan_secret(ask->secret, ask->secret_name, profile_of(entry), errors);
+    if (!base || !role)
+        return base;
+    pq_aws_step *step = pq_aws_plan_role(role, entry->external_id.text, session, ask->where, base);
+    step->words = pq_strdup(base->words);
+    return step;
+}
+
+/* Both are owned by the caller, also on failure. */
+static bool prepare(const pq_auth_ask *ask, pq_aws_host *host, pq_aws_step **plan, pq_errors *errors)
 {
     PQ_AUTO_ERROR err = {0};
     bool known = pq_aws_host_parse(ask->host, host, &err);
-    if (!known)
+    if (known)
+        known = check_partition(ask, host, errors);
+    else
         pq_errors_take(errors, &err);
-    return pq_aws_profile_read(ask->secret, ask->secret_name, profile_of(ask->entry), keys, errors) && known;
+    *plan = make_plan(ask, errors);
+    return *plan && known;
 }
 
 static bool check(const pq_auth_ask *ask, pq_errors *errors)
 {
-    PQ_AUTO_AWS_KEYS keys = {0};
     PQ_AUTO_AWS_HOST host = {0};
-    return read_identity(ask, &keys, &host, errors);
+    PQ_AUTO_AWS_STEP *plan = NULL;
+    const pq_oidc_ask oidc = oidc_of(ask);
+    return prepare(ask, &host, &plan, errors) && pq_aws_keys_check(plan, &oidc, errors);
+}
+
+static bool is_true(const char *variable)
+{
+    const char *value = pq_getenv(variable);
+    return value && pq_ascii_equal_nocase(value, "true");
+}
+
+static pq_aws_reach reach_of(const pq_aws_host *host)
+{
+    return (pq_aws_reach){.fips = host->fips || is_true("AWS_USE_FIPS_ENDPOINT"),
+                          .dual_stack = host->dual_stack || is_true("AWS_USE_DUALSTACK_ENDPOINT")};
+}
+
+static const char *ecr_endpoint(const pq_aws_host *host)
+{
+    return pq_aws_endpoint(host->gallery ? "AWS_ENDPOINT_URL_ECR_PUBLIC" : "AWS_ENDPOINT_URL_ECR");
 }
 
 static char *share_key(const pq_auth_ask *ask)
 {
-    PQ_AUTO_ERROR err = {0};
+    PQ_AUTO_ERRORS ignored = {0};
     PQ_AUTO_AWS_HOST host = {0};
-    if (!pq_aws_host_parse(ask->host, &host, &err))
+    PQ_AUTO_AWS_STEP *plan = NULL;
+    if (!prepare(ask, &host, &plan, &ignored))
         return pq_asprintf("aws %s %s", ask->secret_name, ask->host); /* get() will say what is wrong */
-    return pq_asprintf("aws %s %s %s%s%s", ask->secret_name, host.region, host.fips ? "fips " : "",
-                       host.dual_stack ? "dual-stack " : "", profile_of(ask->entry));
+    pq_aws_reach reach = reach_of(&host);
+    const char *ecr = ecr_endpoint(&host), *sts = pq_aws_endpoint("AWS_ENDPOINT_URL_STS"),
+               *sso = pq_aws_endpoint("AWS_ENDPOINT_URL_SSO");
+    PQ_AUTO_FREE char *who = pq_aws_step_key(plan);
+    PQ_AUTO_FREE char *oidc = ask->entry->auth == PQ_AUTH_OIDC ? pq_oidc_share_key(ask->entry) : pq_strdup("");
+    return pq_asprintf("aws %s %s %s%s%s%s %s ecr=%s sts=%s sso=%s", ask->secret_name, host.region,
+                       host.gallery ? "gallery " : "", reach.fips ? "fips " : "", reach.dual_stack ? "dual-stack " : "",
+                       who, oidc, ecr ? ecr : "", sts ? sts : "", sso ? sso : "");
+}
+
+/* "secret aws_creds, profile ci", "auth: environment, instance metadata", "auth: oidc". Owned. */
+static char *source_of(const pq_auth_ask *ask, const pq_aws_step *plan)
+{
+    return ask->entry->auth == PQ_AUTH_OIDC ? pq_strdup(ask->secret_name)
+                                            : pq_asprintf("%s, %s", ask->secret_name, plan->words);
+}
+
+static bool ask_aws(const pq_auth_ask *ask, const pq_aws_host *host, const pq_aws_step *plan, pq_credential *out,
+                    char **out_arn, pq_error *err)
+{
+    const char *bundle = pq_getenv("AWS_CA_BUNDLE");
+    const pq_http_trust trust = {.ca_file = bundle};
+    const pq_aws_caller caller = {.where = ask->host,
+                                  .trust = bundle ? &trust : NULL,
+                                  .send = ask->send,
+                                  .send_context = ask->send_context,
+                                  .clock_offset = ask->aws_clock_offset};
+    const pq_oidc_ask oidc = oidc_of(ask);
+    const pq_aws_follow how = {
+        .caller = &caller, .region = host->region, .reach = reach_of(host), .oidc = &oidc, .memory = ask->aws_memory};
+    PQ_AUTO_AWS_KEYS keys = {0};
+    if (!pq_aws_keys_get(plan, &how, &keys, out_arn, err))
+        return false;
+    const pq_ecr_call call = {.caller = &caller,
+                              .registry = host,
+                              .reach = how.reach,
+                              .keys = &keys,
+                              .endpoint = ecr_endpoint(host),
+                              .renew = pq_aws_keys_renewal(plan)};
+    bool denied = false;
+    if (pq_ecr_get_token(&call, out, &denied, err))
+        return true;
+    if (denied)
+        pq_aws_explain_denial(&how, &keys, *out_arn, err);
+    return false;
 }
 
 static bool get(const pq_auth_ask *ask, pq_credential *out, pq_error *err)
 {
     PQ_AUTO_ERRORS errors = {0};
-    PQ_AUTO_AWS_KEYS keys = {0};
     PQ_AUTO_AWS_HOST host = {0};
-    if (!read_identity(ask, &keys, &host, &errors)) {
+    PQ_AUTO_AWS_STEP *plan = NULL;
+    if (!prepare(ask, &host, &plan, &errors)) {
         pq_error_move(err, &errors.at[0]);
         return false;
     }
-    const pq_auth_options *options = ask->options;
-    const pq_http_trust trust = {.ca_file = options->aws_ca_bundle};
-    const pq_ecr_call call = {.registry = &host,
-                              .keys = &keys,
-                              .where = ask->host,
-                              .endpoint =
-                                  options->ecr_endpoint && *options->ecr_endpoint ? options->ecr_endpoint : NULL,
-                              .trust = options->aws_ca_bundle && *options->aws_ca_bundle ? &trust : NULL,
-                              .send = ask->send,
-                              .send_context = ask->send_context,
-                              .clock_offset = ask->aws_clock_offset};
-    PQ_AUTO_FREE char *source = pq_asprintf("%s, profile %s", ask->secret_name, profile_of(ask->entry));
-    if (!pq_ecr_get_token(&call, out, err))
-        return err->code == PQ_ECONFIG ? false : pq_error_wrap(err, "%s", source);
-    out->source = pq_steal(source);
+    PQ_AUTO_FREE char *source = source_of(ask, plan);
+    PQ_AUTO_FREE char *arn = NULL;
+    if (!ask_aws(ask, &host, plan, out, &arn, err))
+        return err->code == PQ_ECONFIG || err->code == PQ_EINTERRUPTED ? false : pq_error_wrap(err, "%s", source);
+    out->source = arn ? pq_asprintf("%s, as %s", source, arn) : pq_steal(source);
     return true;
 }
 
-const pq_auth_kind pq_auth_kind_aws = {
-    .type = PQ_REGISTRY_AWS, .not_built_in = not_built_in, .check = check, .share_key = share_key, .get = get};
+const pq_auth_kind pq_auth_kind_aws = {.type = PQ_REGISTRY_AWS, .check = check, .share_key = share_key, .get = get};

@@ -7,12 +7,7 @@
 #include "auth/jwt.h"
 #include "base/file.h"
 #include "base/limits.h"
-
-static const char *environment(const char *name)
-{
-    const char *value = getenv(name);
-    return value && *value ? value : NULL;
-}
+#include "crypto/hash.h"
 
 static const char *audience_of(const pq_oidc_ask *ask)
 {
@@ -32,13 +27,13 @@ char *pq_oidc_source(const pq_config_registry *entry)
 
 static bool fail_absent(const pq_oidc_ask *ask, pq_error *err)
 {
-    if (environment("GITHUB_ACTIONS"))
+    if (pq_getenv("GITHUB_ACTIONS"))
         return pq_fail(err, PQ_ECONFIG, ask->where,
                        "add `permissions: {id-token: write, contents: read}` to the job in the workflow; a pull "
                        "request from a fork "
                        "never gets it",
                        "auth: oidc: this job may not ask GitHub for an OIDC token");
-    if (environment("GITLAB_CI")) {
+    if (pq_getenv("GITLAB_CI")) {
         PQ_AUTO_FREE char *hint = pq_asprintf("add `id_tokens: {PRATIQUE_ID_TOKEN: {aud: \"%s\"}}` to the job, and "
                                               "`oidc_token_env: PRATIQUE_ID_TOKEN` to the entry",
                                               audience_of(ask));
@@ -51,9 +46,9 @@ static bool fail_absent(const pq_oidc_ask *ask, pq_error *err)
 
 static bool fail_unset(const pq_oidc_ask *ask, pq_error *err)
 {
-    PQ_AUTO_FREE char *hint = environment("GITLAB_CI") ? pq_asprintf("add `id_tokens: {%s: {aud: \"%s\"}}` to the job",
-                                                                     ask->entry->oidc_token_env.text, audience_of(ask))
-                                                       : pq_strdup("let the CI put its OIDC token there");
+    PQ_AUTO_FREE char *hint = pq_getenv("GITLAB_CI") ? pq_asprintf("add `id_tokens: {%s: {aud: \"%s\"}}` to the job",
+                                                                   ask->entry->oidc_token_env.text, audience_of(ask))
+                                                     : pq_strdup("let the CI put its OIDC token there");
     return pq_fail(err, PQ_ECONFIG, ask->where, hint, "auth: oidc: the variable %s is not set",
                    ask->entry->oidc_token_env.text);
 }
@@ -66,8 +61,8 @@ bool pq_oidc_check(const pq_oidc_ask *ask, pq_error *err)
                pq_fail(err, PQ_ECONFIG, ask->where, "look at the path, and whether the platform mounts the token",
                        "auth: oidc: there is no file %s", entry->oidc_token_file.text);
     if (entry->oidc_token_env.text)
-        return environment(entry->oidc_token_env.text) || fail_unset(ask, err);
-    return (environment("ACTIONS_ID_TOKEN_REQUEST_URL") && environment("ACTIONS_ID_TOKEN_REQUEST_TOKEN")) ||
+        return pq_getenv(entry->oidc_token_env.text) || fail_unset(ask, err);
+    return (pq_getenv("ACTIONS_ID_TOKEN_REQUEST_URL") && pq_getenv("ACTIONS_ID_TOKEN_REQUEST_TOKEN")) ||
            fail_absent(ask, err);
 }
 
@@ -87,8 +82,8 @@ static bool read_answer(const pq_http_answer *answer, const char *where, pq_secr
 
 static bool from_github(const pq_oidc_ask *ask, pq_secret **out, pq_error *err)
 {
-    const char *service = environment("ACTIONS_ID_TOKEN_REQUEST_URL");
-    const char *permit = environment("ACTIONS_ID_TOKEN_REQUEST_TOKEN");
+    const char *service = pq_getenv("ACTIONS_ID_TOKEN_REQUEST_URL");
+    const char *permit = pq_getenv("ACTIONS_ID_TOKEN_REQUEST_TOKEN");
     if (!service || !permit)
         return fail_absent(ask, err);
     if (!pq_url_is_safe(service))
@@ -120,15 +115,6 @@ static bool from_github(const pq_oidc_ask *ask, pq_secret **out, pq_error *err)
 
 /* --- what the CI put somewhere ------------------------------------------------------------------------------------ */
 
-static bool from_file(const pq_oidc_ask *ask, pq_buf *out, pq_error *err)
-{
-    if (!pq_read_file(ask->entry->oidc_token_file.text, out, err)) {
-        err->code = err->code == PQ_ENOTFOUND || err->code == PQ_EINPUT ? PQ_ECONFIG : err->code;
-        return pq_error_wrap(err, "auth: oidc: oidc_token_file");
-    }
-    return true;
-}
-
 /* Blanks around a token are a file's or a person's. */
 static pq_secret *trimmed(const pq_buf *text)
 {
@@ -140,20 +126,35 @@ static pq_secret *trimmed(const pq_buf *text)
     return pq_secret_new(start, (size_t)(end - start));
 }
 
-static bool judge(const pq_oidc_ask *ask, const pq_secret *token, pq_error *err)
+/* `setting` is what its errors begin with, `source` where the token lies. */
+static bool judge(const pq_secret *token, const char *setting, const char *source, const char *where, pq_error *err)
 {
     PQ_AUTO_JWT jwt = {0};
-    PQ_AUTO_FREE char *source = pq_oidc_source(ask->entry);
     if (!pq_jwt_read(pq_secret_bytes(token), pq_secret_length(token), &jwt))
-        return pq_fail(err, PQ_ECONFIG, ask->where, "it has three parts with dots between them",
-                       "auth: oidc: what %s holds is no OIDC token", source);
+        return pq_fail(err, PQ_ECONFIG, where, "it has three parts with dots between them",
+                       "%s: what %s holds is no OIDC token", setting, source);
     if (jwt.expires && jwt.expires <= pq_now()) {
         char when[PQ_TIME_TEXT];
         pq_time_text(jwt.expires, when);
-        return pq_fail(err, PQ_EDENIED, ask->where,
+        return pq_fail(err, PQ_EDENIED, where,
                        "the CI makes one for some minutes: use it early in the job, or have a fresh one made",
-                       "auth: oidc: the OIDC token of %s ended at %s", source, when);
+                       "%s: the OIDC token of %s ended at %s", setting, source, when);
     }
+    return true;
+}
+
+bool pq_oidc_token_file(const char *path, const char *setting, const char *source, const char *where, pq_secret **out,
+                        pq_error *err)
+{
+    PQ_AUTO_BUF text = PQ_SENSITIVE_BUF(PQ_MAX_TOKEN_ANSWER);
+    if (!pq_read_file(path, &text, err)) {
+        err->code = err->code == PQ_ENOTFOUND || err->code == PQ_EINPUT ? PQ_ECONFIG : err->code;
+        return pq_error_wrap(err, "%s: %s", setting, source);
+    }
+    PQ_AUTO_SECRET *token = trimmed(&text);
+    if (!judge(token, setting, source, where, err))
+        return false;
+    *out = pq_steal(token);
     return true;
 }
 
@@ -161,22 +162,54 @@ bool pq_oidc_token(const pq_oidc_ask *ask, pq_secret **out, pq_error *err)
 {
     const pq_config_registry *entry = ask->entry;
     PQ_AUTO_SECRET *token = NULL;
-    PQ_AUTO_BUF text = PQ_SENSITIVE_BUF(PQ_MAX_TOKEN_ANSWER);
-    if (entry->oidc_token_file.text) {
-        if (!from_file(ask, &text, err))
-            return false;
-        token = trimmed(&text);
-    } else if (entry->oidc_token_env.text) {
-        const char *value = environment(entry->oidc_token_env.text);
+    PQ_AUTO_FREE char *source = pq_oidc_source(entry);
+    if (entry->oidc_token_file.text)
+        return pq_oidc_token_file(entry->oidc_token_file.text, "auth: oidc", source, ask->where, out, err);
+    if (entry->oidc_token_env.text) {
+        const char *value = pq_getenv(entry->oidc_token_env.text);
         if (!value)
             return fail_unset(ask, err);
+        PQ_AUTO_BUF text = PQ_SENSITIVE_BUF(PQ_MAX_TOKEN_ANSWER);
         pq_buf_adds(&text, value);
         token = trimmed(&text);
     } else if (!from_github(ask, &token, err)) {
         return false;
     }
-    if (!judge(ask, token, err))
+    if (!judge(token, "auth: oidc", source, ask->where, err))
         return false;
     *out = pq_steal(token);
     return true;
+}
+
+/* --- whose it is -------------------------------------------------------------------------------------------------- */
+
+static void add_digest(pq_buf *out, const char *name, const char *value)
+{
+    char hex[PQ_SHA256_HEX];
+    pq_sha256 hash = pq_sha256_of(value, strlen(value));
+    pq_sha256_hex(&hash, hex);
+    pq_buf_addf(out, " %s=%s", name, hex);
+}
+
+void pq_oidc_add_whose(pq_buf *key, const char *path)
+{
+    PQ_AUTO_BUF text = PQ_SENSITIVE_BUF(PQ_MAX_TOKEN_ANSWER);
+    PQ_AUTO_JWT jwt = {0};
+    PQ_AUTO_ERROR ignored = {0}; /* whoever wants the token will say it */
+    if (pq_read_file(path, &text, &ignored) && pq_jwt_read(pq_buf_text(&text), text.length, &jwt))
+        pq_buf_addf(key, " iss=%s sub=%s", jwt.issuer ? jwt.issuer : "", jwt.subject ? jwt.subject : "");
+}
+
+char *pq_oidc_share_key(const pq_config_registry *entry)
+{
+    PQ_AUTO_BUF key = PQ_BUF(PQ_MAX_TEXT);
+    PQ_AUTO_FREE char *source = pq_oidc_source(entry);
+    pq_buf_addf(&key, "oidc %s audience=%s", source, entry->oidc_audience.text ? entry->oidc_audience.text : "");
+    const char *name = entry->oidc_token_env.text ? entry->oidc_token_env.text : "ACTIONS_ID_TOKEN_REQUEST_TOKEN";
+    const char *value = entry->oidc_token_file.text ? NULL : pq_getenv(name);
+    if (value)
+        add_digest(&key, name, value);
+    if (entry->oidc_token_file.text)
+        pq_oidc_add_whose(&key, entry->oidc_token_file.text);
+    return pq_buf_steal(&key);
 }

@@ -13,6 +13,16 @@ void pq_aws_keys_clear(pq_aws_keys *keys)
     *keys = (pq_aws_keys){0};
 }
 
+void pq_aws_keys_copy(const pq_aws_keys *from, pq_aws_keys *to)
+{
+    pq_aws_keys copy = {.access_key_id = pq_strdup(from->access_key_id),
+                        .secret_access_key = pq_secret_copy(from->secret_access_key),
+                        .session_token = pq_secret_copy(from->session_token),
+                        .expires = from->expires};
+    pq_aws_keys_clear(to);
+    *to = copy;
+}
+
 void pq_strings_wipe(pq_strings *list)
 {
     for (size_t i = 0; i < list->count; i++)

@@ -14,11 +14,13 @@ typedef struct pq_aws_keys {
     char *access_key_id;
     pq_secret *secret_access_key;
     pq_secret *session_token; /* NULL for long-lived keys */
+    time_t expires;           /* 0 when nobody said; of no meaning for signing */
 } pq_aws_keys;
 
 #define PQ_AUTO_AWS_KEYS PQ_CLEANUP(pq_aws_keys_clear) pq_aws_keys
 
 void pq_aws_keys_clear(pq_aws_keys *keys);
+void pq_aws_keys_copy(const pq_aws_keys *from, pq_aws_keys *to); /* `to` is let go first */
 
 typedef struct pq_sigv4_request {
     const char *method;

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -67,14 +68,16 @@ char *pq_process_find(const char *name)
 }
 
 /* In the child, after fork: only what may be called there. */
-static _Noreturn void become(const char *program, char **argv, char **environment, const char *folder, pipes *p)
+static _Noreturn void become(const char *program, char **argv, char **environment, const char *folder, int input,
+                             pipes *p)
 {
     struct sigaction standard = {.sa_handler = SIG_DFL};
     for (int number = 1; number < NSIG; number++)
         (void)sigaction(number, &standard, NULL);
     (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
-    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    bool good = null >= 0 && dup2(null, 0) == 0;
+    if (input < 0)
+        input = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    bool good = input >= 0 && dup2(input, 0) == 0;
     int out = p->standard[1] >= 0 ? p->standard[1] : p->output[1];
     good = good && dup2(out, 1) == 1 && dup2(p->output[1], 2) == 2;
     (void)syscall(SYS_close_range, 3u, ~0u, 4u /* CLOSE_RANGE_CLOEXEC */);
@@ -121,8 +124,8 @@ static int exit_status(int waited)
 static bool supervise(pid_t child, const pq_process_options *options, pipes *p, int *status, pq_error *err)
 {
     PQ_AUTO_CLOSE int pidfd = (int)syscall(SYS_pidfd_open, child, 0u);
-    bool told = false;
-    double told_at = 0;
+    bool told = false, late = false;
+    double started = pq_monotonic(), told_at = 0;
     int waited = 0;
     for (bool ended = false; !ended;) {
         struct pollfd polled[4] = {
@@ -138,11 +141,12 @@ static bool supervise(pid_t child, const pq_process_options *options, pipes *p, 
             (void)drain(&p->output[0], NULL, options);
         if (p->standard[0] >= 0 && polled[1].revents)
             (void)drain(&p->standard[0], options->standard_output, options);
-        if (pq_interrupted() && !told) {
+        late = late || (options->timeout > 0 && pq_monotonic() - started > options->timeout);
+        if ((pq_interrupted() || late) && !told) {
             (void)kill(child, SIGTERM);
             told = true;
             told_at = pq_monotonic();
-        } else if (told && pq_monotonic() - told_at > 5) {
+        } else if (told && pq_monotonic() - told_at > (late ? 1 : 5)) {
             (void)kill(child, SIGKILL);
         }
         ended = waitpid(child, &waited, WNOHANG) == child;
@@ -155,7 +159,21 @@ static bool supervise(pid_t child, const pq_process_options *options, pipes *p, 
     *status = exit_status(waited);
     if (pq_interrupted())
         return pq_fail(err, PQ_EINTERRUPTED, NULL, NULL, "interrupted");
-    return true;
+    return !late ||
+           pq_fail(err, PQ_EFAILED, options->argv->at[0], NULL, "does not end within %g seconds", options->timeout);
+}
+
+/* A file in memory: unlike a pipe it takes all of the text at once. -1 when it cannot be made. */
+static int input_of(const char *text, pq_error *err)
+{
+    PQ_AUTO_CLOSE int fd = memfd_create("input", MFD_CLOEXEC);
+    if (fd < 0) {
+        (void)pq_fail_errno(err, NULL, "cannot make a file in memory");
+        return -1;
+    }
+    if (!pq_write_fd(fd, "input", text, strlen(text), err) || lseek(fd, 0, SEEK_SET) != 0)
+        return -1;
+    return pq_steal_fd(&fd);
 }
 
 bool pq_process_run(const pq_process_options *options, int *status, pq_error *err)
@@ -166,6 +184,9 @@ bool pq_process_run(const pq_process_options *options, int *status, pq_error *er
         return pq_fail(err, PQ_ENOTFOUND, NULL, NULL, "the program %s is not installed", name);
     PQ_AUTO_FREE char **argv = pq_strings_argv(options->argv);
     PQ_AUTO_FREE char **environment = pq_strings_argv(options->environment);
+    PQ_AUTO_CLOSE int input = -1;
+    if (options->standard_input && (input = input_of(options->standard_input, err)) < 0)
+        return false;
     pipes p = {{-1, -1}, {-1, -1}, {-1, -1}};
     if (pipe2(p.output, O_CLOEXEC) != 0 || pipe2(p.failure, O_CLOEXEC) != 0 ||
         (options->standard_output && pipe2(p.standard, O_CLOEXEC) != 0)) {
@@ -175,7 +196,7 @@ bool pq_process_run(const pq_process_options *options, int *status, pq_error *er
     }
     pid_t child = fork();
     if (child == 0)
-        become(program, argv, environment, options->folder, &p);
+        become(program, argv, environment, options->folder, input, &p);
     if (child < 0) {
         bool failed = pq_fail_errno(err, name, "cannot start a process");
         close_pipes(&p);

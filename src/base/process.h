@@ -17,14 +17,16 @@ typedef struct pq_process_options {
     pq_buf *standard_output;       /* collects standard output; NULL: it goes to `output` with standard error */
     pq_process_output *output;     /* may be NULL: thrown away */
     void *output_context;
-    int service_fd; /* polled beside; -1 for none */
+    const char *standard_input; /* the text that the child can read; NULL: it reads /dev/null */
+    double timeout;             /* seconds after which the child is ended; 0 for none */
+    int service_fd;             /* polled beside; -1 for none */
     pq_process_service *service;
     void *service_context;
 } pq_process_options;
 
 /* Runs a child to its end. True when it could be started and has ended; `status` is its exit status, 128 + N when
- * signal N ended it. When we are asked to stop, so is the child, and the error is PQ_EINTERRUPTED. A program that is
- * not there is PQ_ENOTFOUND. Standard input is /dev/null; the child ends with us. */
+ * signal N ended it. A child that took longer than `timeout` is PQ_EFAILED. When we are asked to stop, so is the child,
+ * and the error is PQ_EINTERRUPTED. A program that is not there is PQ_ENOTFOUND. The child ends with us. */
 bool pq_process_run(const pq_process_options *options, int *status, pq_error *err) PQ_MUST_USE;
 
 /* The variables of this process that every child may have (locale, home, proxies, trust, temporary folders), as

@@ -167,6 +167,12 @@ bool pq_parse_number(const char *text, uint64_t maximum, uint64_t *out)
     return true;
 }
 
+const char *pq_getenv(const char *name)
+{
+    const char *value = getenv(name);
+    return value && *value ? value : NULL;
+}
+
 void pq_strings_clear(pq_strings *list)
 {
     for (size_t i = 0; i < list->count; i++)

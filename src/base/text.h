@@ -52,6 +52,8 @@ size_t pq_edit_distance(const char *a, const char *b, size_t limit);
 const char *pq_nearest(const char *word, const char *const *candidates, size_t count);
 /* A decimal number without sign or leading blanks, all of `text`; false when it is not one or exceeds `maximum`. */
 bool pq_parse_number(const char *text, uint64_t maximum, uint64_t *out) PQ_MUST_USE;
+/* The value of an environment variable; NULL also when it is empty. Borrowed until the environment changes. */
+const char *pq_getenv(const char *name);
 
 /* A list of owned strings. */
 typedef struct pq_strings {

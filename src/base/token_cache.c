@@ -91,6 +91,8 @@ static bool read_field(pq_token_entry *entry, pq_span name, pq_span value)
         return keep(&entry->secret, value);
     if (is_named(name, "words"))
         return keep(&entry->words, value);
+    if (is_named(name, "identity"))
+        return value.length == 0 && keep(&entry->identity, value);
     if (is_named(name, "where"))
         return keep(&entry->where, value);
     if (is_named(name, "message"))
@@ -166,6 +168,7 @@ void pq_token_entry_format(const pq_token_entry *entry, pq_buf *out)
     add_field(out, "user", entry->user);
     add_field(out, "secret", entry->secret);
     add_field(out, "words", entry->words);
+    add_field(out, "identity", entry->identity);
     if (entry->code)
         add_number(out, "code", entry->code);
     add_field(out, "where", entry->where);

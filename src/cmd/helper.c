@@ -120,15 +120,15 @@ static void build_environment(const pq_strings *more, pq_strings *out)
         /* homes, locale */
         "HOME=", "USER=", "LOGNAME=", "LANG=", "LC_", "TZ=", "TERM=", "TMPDIR=", "NO_COLOR=", "XDG_",
         /* where the client's configuration is */
-        "DOCKER_CONFIG=", "REGISTRY_AUTH_FILE=",
+        "DOCKER_CONFIG=", "REGISTRY_AUTH_FILE=", "DOCKER_AUTH_CONFIG=",
         /* proxies and trust */
         "HTTP_PROXY=", "HTTPS_PROXY=", "NO_PROXY=", "ALL_PROXY=", "http_proxy=", "https_proxy=", "no_proxy=",
         "all_proxy=", "SSL_CERT_FILE=", "SSL_CERT_DIR=", "CURL_CA_BUNDLE=",
         /* identities: the clouds' own variables, and those of CI systems */
-        "AWS_", "AZURE_", "GOOGLE_", "CLOUDSDK_", "GCE_METADATA_", "ACTIONS_ID_TOKEN_REQUEST_",
-        "CREDENTIALS_DIRECTORY=",
+        "AWS_", "AZURE_", "GOOGLE_", "CLOUDSDK_", "GCE_METADATA_", "ACTIONS_ID_TOKEN_REQUEST_", "IDENTITY_",
+        "GITHUB_ACTIONS=", "GITLAB_CI=", "CREDENTIALS_DIRECTORY=",
         /* ours that change no source of secrets: those are in the binding */
-        "PRATIQUE_RUNTIME_DIR=", "PRATIQUE_CERTS_DIR=", "PRATIQUE_TIMEOUT="};
+        "PRATIQUE_RUNTIME_DIR=", "PRATIQUE_CERTS_DIR=", "PRATIQUE_GOOGLE_ALLOW=", "PRATIQUE_TIMEOUT="};
     for (char **at = environ; *at; at++) {
         bool wanted = starts_with_one_of(*at, allowed, sizeof allowed / sizeof *allowed);
         for (size_t i = 0; more && i < more->count && !wanted; i++) {

@@ -119,19 +119,23 @@ static bool identity(void *context, const char *host, bool again, pq_credential 
     return pq_auth_get(session->auth, host, NULL, out, err);
 }
 
+static char *identity_group(void *context, const char *host)
+{
+    const pq_session *session = context;
+    return pq_auth_group(session->auth, host);
+}
+
 static pq_auth_options auth_options_of(pq_session *session)
 {
     if (!session->cache)
         pq_session_open_cache(session, NULL);
-    pq_auth_options options = pq_auth_options_from_environment();
-    options.config = &session->config;
-    options.secrets = session->secrets;
-    options.http = session->http;
-    options.cache = session->cache;
-    options.failures_too = session->failures_too;
-    options.hub_host = session->hub_host;
-    options.hub_secret = session->hub_secret;
-    return options;
+    return (pq_auth_options){.config = &session->config,
+                             .secrets = session->secrets,
+                             .http = session->http,
+                             .cache = session->cache,
+                             .failures_too = session->failures_too,
+                             .hub_host = session->hub_host,
+                             .hub_secret = session->hub_secret};
 }
 
 static bool open_http(pq_session *session, pq_error *err)
@@ -167,6 +171,7 @@ bool pq_session_connect(pq_session *session, pq_cli *cli)
     pq_registry_options registry_options = {
         .http = session->http,
         .identity = identity,
+        .group = identity_group,
         .identity_context = session,
         .certs_dir = certs && *certs ? certs : NULL,
     };

@@ -339,28 +339,9 @@ bool pq_config_load(const char *path, const char *name, pq_config *out, pq_error
 
 /* --- looking things up -------------------------------------------------------------------------------------------- */
 
-/* One label that is not empty, then `rest` to the end. */
-static bool label_then(const char *host, const char *rest)
-{
-    size_t label = strspn(host, "abcdefghijklmnopqrstuvwxyz0123456789-");
-    return label && pq_streq(host + label, rest);
-}
-
-/* *-docker.pkg.dev, docker.*.rep.pkg.dev, gcr.io and *.gcr.io. */
-static bool is_google(const char *host)
-{
-    const char *const tail = "-docker.pkg.dev";
-    size_t length = strlen(host);
-    if (pq_ends_with(host, tail))
-        return length > strlen(tail) && !memchr(host, '.', length - strlen(tail));
-    if (pq_starts_with(host, "docker."))
-        return label_then(host + strlen("docker."), ".rep.pkg.dev");
-    return pq_streq(host, "gcr.io") || label_then(host, ".gcr.io");
-}
-
 const pq_config_registry *pq_config_registry_for_host(const pq_config *config, const char *host)
 {
-    PQ_AUTO_FREE char *normal = pq_host_normal(host);
+    PQ_AUTO_FREE char *normal = pq_host_asked(host);
     if (!normal)
         return NULL;
     const pq_config_registry *google = NULL;
@@ -371,7 +352,7 @@ const pq_config_registry *pq_config_registry_for_host(const pq_config *config, c
         if (registry->type == PQ_REGISTRY_GAR && !registry->host.text)
             google = registry;
     }
-    return google && is_google(normal) ? google : NULL;
+    return google && pq_google_host(normal) ? google : NULL;
 }
 
 char *pq_config_where(const pq_config *config, unsigned line)

@@ -104,5 +104,8 @@ const char *pq_registry_type_name(pq_registry_type type);
 const char *pq_registry_secret_key(pq_registry_type type);
 /* `name:line` for errors about a value found later. Owned. */
 char *pq_config_where(const pq_config *config, unsigned line) PQ_MUST_USE;
+/* arn:PARTITION:iam::ACCOUNT:role/NAME, and what may name a session of a role. */
+bool pq_config_role_valid(const char *arn);
+bool pq_config_session_valid(const char *name);
 /* A name that a secret may have: 1 to 128 of A-Z a-z 0-9 _ - ., beginning with none of the last two. */
 bool pq_config_secret_name_valid(const char *name);

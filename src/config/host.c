@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/docker_protocol.h"
 #include "base/text.h"
 
 static bool valid_labels(const char *host)
@@ -50,6 +51,12 @@ char *pq_host_normal(const char *text)
     return colon && port != 443 ? pq_asprintf("%s:%s", host, colon + 1) : pq_steal(host);
 }
 
+char *pq_host_asked(const char *text)
+{
+    PQ_AUTO_FREE char *host = pq_host_normal(text);
+    return host ? pq_strdup(pq_docker_hub_name(host)) : NULL;
+}
+
 /* The name within an URL or a reference, or NULL. */
 static char *guess(const char *text)
 {
@@ -62,7 +69,7 @@ static char *guess(const char *text)
     size_t rest = strlen(host);
     if (rest && host[rest - 1] == '.')
         host[rest - 1] = '\0';
-    return pq_host_normal(host);
+    return pq_host_asked(host);
 }
 
 bool pq_host_parse(const char *text, char **out, const char **reason, char **right_form)
@@ -80,22 +87,10 @@ bool pq_host_parse(const char *text, char **out, const char **reason, char **rig
         *reason = "has a path";
     else
         *reason = "is not a host name with an optional port";
-    char *host = slash ? NULL : pq_host_normal(text);
-    /* Docker Hub has one name in references, whatever its servers are called. */
-    bool hub_alias = host && (pq_streq(host, "index.docker.io") || pq_streq(host, "registry-1.docker.io"));
-    if (host && !hub_alias) {
-        *out = host;
-        return true;
-    }
-    free(host);
-    if (hub_alias)
-        *reason = "is not the name that Docker Hub has in image references";
-    *right_form = guess(text);
-    if (hub_alias || pq_streq(*right_form, "index.docker.io") || pq_streq(*right_form, "registry-1.docker.io")) {
-        free(*right_form);
-        *right_form = pq_strdup("docker.io");
-    }
-    return false;
+    *out = slash ? NULL : pq_host_asked(text);
+    if (!*out)
+        *right_form = guess(text);
+    return *out != NULL;
 }
 
 /* Partitions whose registries do not live under amazonaws.com. */
@@ -159,4 +154,50 @@ void pq_ecr_host_clear(pq_ecr_host *host)
 {
     free(host->region);
     *host = (pq_ecr_host){0};
+}
+
+/* One label that is not empty, then `rest` to the end. */
+static bool label_then(const char *host, const char *rest)
+{
+    size_t label = strspn(host, "abcdefghijklmnopqrstuvwxyz0123456789-");
+    return label && pq_streq(host + label, rest);
+}
+
+bool pq_google_host(const char *host)
+{
+    static const char tail[] = "-docker.pkg.dev";
+    size_t length = strlen(host);
+    if (pq_ends_with(host, tail))
+        return length >= sizeof tail && !memchr(host, '.', length - (sizeof tail - 1));
+    if (pq_starts_with(host, "docker."))
+        return label_then(host + strlen("docker."), ".rep.pkg.dev");
+    return pq_streq(host, "gcr.io") || label_then(host, ".gcr.io");
+}
+
+/* One or more labels of letters, digits and inner dashes. */
+static bool is_labels(const char *text, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        bool edge = i == 0 || i + 1 == length || text[i - 1] == '.' || text[i + 1] == '.';
+        if (!pq_ascii_alnum(text[i]) && (edge || (text[i] != '-' && text[i] != '.')))
+            return false;
+    }
+    return length > 0;
+}
+
+bool pq_acr_host_parse(const char *host, pq_azure_cloud *out)
+{
+    static const char *const suffixes[] = {
+        [PQ_AZURE_PUBLIC] = ".azurecr.io",
+        [PQ_AZURE_US_GOVERNMENT] = ".azurecr.us",
+        [PQ_AZURE_CHINA] = ".azurecr.cn",
+    };
+    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
+        if (!pq_ends_with(host, suffixes[i]))
+            continue;
+        *out = (pq_azure_cloud)i;
+        PQ_AUTO_FREE char *name = pq_strndup(host, strlen(host) - strlen(suffixes[i]));
+        return is_labels(name, strlen(name)) && !pq_ends_with(name, ".data");
+    }
+    return false;
 }

@@ -46,24 +46,32 @@ static const char *check_region(const char *text)
     return only(text, "-_") ? NULL : "a region such as us-east-2";
 }
 
-static const char *check_role(const char *text)
+bool pq_config_role_valid(const char *arn)
 {
     /* arn:PARTITION:iam::ACCOUNT:role/NAME (AWS, "IAM identifiers"). */
-    const char *const words = "a role such as arn:aws:iam::123456789012:role/pull";
-    const char *iam = strstr(text, ":iam::");
-    if (!pq_starts_with(text, "arn:aws") || !iam)
-        return words;
+    const char *iam = strstr(arn, ":iam::");
+    if (!pq_starts_with(arn, "arn:aws") || !iam || strlen(arn) > 2048)
+        return false;
     const char *account = iam + strlen(":iam::");
-    bool good = strspn(account, "0123456789") == 12 && pq_starts_with(account + 12, ":role/") &&
-                account[12 + strlen(":role/")] != '\0';
-    return good ? NULL : words;
+    return strspn(account, "0123456789") == 12 && pq_starts_with(account + 12, ":role/") &&
+           account[12 + strlen(":role/")] && only(arn, ":/_+=,.@-");
+}
+
+static const char *check_role(const char *text)
+{
+    return pq_config_role_valid(text) ? NULL : "a role such as arn:aws:iam::123456789012:role/pull";
 }
 
 /* Lengths and characters from the parameters of AssumeRole (STS API). */
+bool pq_config_session_valid(const char *name)
+{
+    size_t length = strlen(name);
+    return length >= 2 && length <= 64 && only(name, "_+=,.@-");
+}
+
 static const char *check_session(const char *text)
 {
-    size_t length = strlen(text);
-    return length >= 2 && length <= 64 && only(text, "_+=,.@-") ? NULL : "2 to 64 letters, digits and _+=,.@-";
+    return pq_config_session_valid(text) ? NULL : "2 to 64 letters, digits and _+=,.@-";
 }
 
 static const char *check_external_id(const char *text)
@@ -109,7 +117,7 @@ typedef struct key {
 static const key keys[] = {
     {"type", ALL, SIZE_MAX, NULL},
     {"url", ALL, SIZE_MAX, NULL},
-    {"auth", CLOUDS, SIZE_MAX, NULL},
+    {"auth", ALL, SIZE_MAX, NULL},
     {"aws_creds_secret_name", AWS, FIELD(secret), pq_config_check_secret_name},
     {"azure_principal_secret_name", AZURE, FIELD(secret), pq_config_check_secret_name},
     {"gar_creds_secret_name", GAR, FIELD(secret), pq_config_check_secret_name},
@@ -233,7 +241,7 @@ static void read_auth(reader *r)
 {
     pq_yaml_entry entry;
     pq_setting auth = {0};
-    if (!(r->types & CLOUDS) || !pq_yaml_find(r->node, "auth", &entry))
+    if (!pq_yaml_find(r->node, "auth", &entry))
         return;
     r->registry->auth_line = pq_yaml_span_of(entry.value).line;
     if (!pq_config_text(r->report, &entry, "auth", NULL, &auth)) {
@@ -241,15 +249,19 @@ static void read_auth(reader *r)
         return;
     }
     PQ_AUTO_FREE char *name = auth.text;
-    static const char *const words[] = {"oidc", "environment"};
-    if (pq_streq(name, words[0]))
+    static const char *const words[] = {"environment", "oidc"};
+    /* A registry that is no cloud's knows no OIDC tokens; the environment is what clients are logged in with. */
+    bool cloud = (r->types & CLOUDS) != 0;
+    if (cloud && pq_streq(name, words[1]))
         r->registry->auth = PQ_AUTH_OIDC;
-    else if (pq_streq(name, words[1]))
+    else if (pq_streq(name, words[0]))
         r->registry->auth = PQ_AUTH_ENVIRONMENT;
     else {
-        const char *near = pq_nearest(name, words, 2);
+        const char *near = pq_nearest(name, words, cloud ? 2 : 1);
         PQ_AUTO_FREE char *hint = near ? pq_asprintf("did you mean `%s`?", near) : NULL;
-        (void)pq_report_at(r->report, entry.value, hint, "`auth` must be oidc or environment");
+        (void)pq_report_at(r->report, entry.value, hint,
+                           cloud ? "`auth` must be oidc or environment"
+                                 : "`auth` must be environment in an entry of type generic");
         r->key_refused = true;
     }
 }
@@ -274,17 +286,29 @@ static void read_url(reader *r)
     (void)pq_report_at(r->report, entry.value, hint, "`url` %s", reason);
 }
 
+/* What `url` says is the default, and a contradiction is an error. */
+static void check_region_is(reader *r, const char *region, const char *hint)
+{
+    pq_config_registry *registry = r->registry;
+    if (!registry->region.text)
+        registry->region.text = pq_strdup(region);
+    else if (!pq_streq(registry->region.text, region))
+        (void)pq_report_at(r->report, pq_yaml_get(r->node, "region"), hint,
+                           "`region` is not the one of `url`, which is %s", region);
+}
+
 static void check_aws_host(reader *r)
 {
     pq_config_registry *registry = r->registry;
     if (registry->type != PQ_REGISTRY_AWS || !registry->host.text)
         return;
     pq_yaml_node node = pq_yaml_get(r->node, "url");
+    PQ_AUTO_ECR_HOST ecr = {0};
     if (pq_streq(registry->host.text, "public.ecr.aws") || pq_streq(registry->host.text, "ecr-public.aws.com")) {
-        (void)pq_report_at(r->report, node, "remove the entry", "the public registry of Amazon needs no entry");
+        /* Anybody may pull there; who logs in, which the API does in this region only, may pull more often. */
+        check_region_is(r, "us-east-1", "remove `region`: the public gallery's API is in us-east-1 only");
         return;
     }
-    PQ_AUTO_ECR_HOST ecr = {0};
     if (!pq_ecr_host_parse(registry->host.text, &ecr)) {
         (void)pq_report_at(r->report, node,
                            "write ACCOUNT.dkr.ecr.REGION.amazonaws.com, the account with its 12 digits",
@@ -298,13 +322,38 @@ static void check_aws_host(reader *r)
         (void)pq_report_at(r->report, node, hint, "region %s is not served under %s", ecr.region, ecr.suffix);
         return;
     }
-    if (!registry->region.text) {
-        registry->region.text = pq_steal(ecr.region);
+    check_region_is(r, ecr.region, "remove `region`: it is read from `url`");
+}
+
+static void check_google_host(reader *r)
+{
+    const char *host = r->registry->host.text;
+    if (r->registry->type != PQ_REGISTRY_GAR || !host || pq_google_host(host))
+        return;
+    (void)pq_report_at(r->report, pq_yaml_get(r->node, "url"),
+                       "write LOCATION-docker.pkg.dev, docker.LOCATION.rep.pkg.dev, gcr.io or NAME.gcr.io; under a "
+                       "name of your own it works as type: generic, with `_json_key:` and the key",
+                       "`url` is not the host of a registry of Google");
+}
+
+static void check_azure_host(reader *r)
+{
+    pq_azure_cloud cloud;
+    const char *host = r->registry->host.text;
+    if (r->registry->type != PQ_REGISTRY_AZURE || !host || pq_acr_host_parse(host, &cloud))
+        return;
+    pq_yaml_node node = pq_yaml_get(r->node, "url");
+    const char *data = strstr(host, ".data.azurecr.");
+    PQ_AUTO_FREE char *own =
+        data ? pq_asprintf("%.*s%s", (int)strcspn(host, "."), host, data + strlen(".data")) : pq_strdup("");
+    if (pq_acr_host_parse(own, &cloud)) {
+        PQ_AUTO_FREE char *hint = pq_asprintf("write `url: %s`", own);
+        (void)pq_report_at(r->report, node, hint, "`url` is where a registry keeps its layers, not the registry");
         return;
     }
-    if (!pq_streq(registry->region.text, ecr.region))
-        (void)pq_report_at(r->report, pq_yaml_get(r->node, "region"), "remove `region`: it is read from `url`",
-                           "`region` is not the one of `url`, which is %s", ecr.region);
+    (void)pq_report_at(r->report, node,
+                       "write NAME.azurecr.io (or .us, .cn); a registry of somebody else is of type generic",
+                       "`url` is not the host of a registry of Azure");
 }
 
 /* --- which keys go together --------------------------------------------------------------------------------------- */
@@ -333,7 +382,7 @@ static void check_identity(reader *r)
     pq_config_registry *registry = r->registry;
     const char *secret = secret_keys[registry->type];
     bool has_secret = given(r, secret), has_cert = r->types == AZURE && given(r, "azure_cert_secret_name"),
-         has_auth = (r->types & CLOUDS) && given(r, "auth");
+         has_auth = given(r, "auth");
     if (has_auth && has_secret)
         refuse_with(r, "auth", "and a secret exclude each other: remove one");
     else if (has_auth && has_cert)
@@ -342,8 +391,10 @@ static void check_identity(reader *r)
         refuse_with(r, "azure_cert_secret_name", "and `azure_principal_secret_name` exclude each other: remove one");
     else if (!has_auth && !has_secret && !has_cert && !r->key_refused)
         (void)pq_report_at(r->report, r->node,
-                           registry->type == PQ_REGISTRY_GENERIC ? "name the secret that holds <user>:<token>"
-                                                                 : "or say `auth: oidc` or `auth: environment`",
+                           registry->type == PQ_REGISTRY_GENERIC
+                               ? "name the secret that holds <user>:<token>, or say `auth: environment` to use the "
+                                 "logins of docker and podman"
+                               : "or say `auth: oidc` or `auth: environment`",
                            "`%s` is missing", secret);
 }
 
@@ -446,6 +497,8 @@ static void read_entry(pq_report *report, pq_yaml_node node, size_t number, pq_c
             read_auth(&r);
             check_together(&r);
             check_aws_host(&r);
+            check_google_host(&r);
+            check_azure_host(&r);
         }
         check_twice(&r, out);
     }

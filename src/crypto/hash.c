@@ -60,6 +60,15 @@ pq_sha256 pq_sha256_of(const void *bytes, size_t length)
     return pq_hasher_end(hasher);
 }
 
+void pq_sha1_hex(const void *bytes, size_t length, char out[PQ_SHA1_HEX])
+{
+    unsigned char hash[PQ_SHA1_HEX / 2];
+    must(EVP_Digest(bytes, length, hash, NULL, EVP_sha1(), NULL) == 1);
+    PQ_AUTO_BUF text = PQ_BUF(PQ_SHA1_HEX);
+    pq_hex_add(&text, hash, sizeof hash);
+    memcpy(out, pq_buf_text(&text), PQ_SHA1_HEX);
+}
+
 void pq_sha256_hex(const pq_sha256 *hash, char out[PQ_SHA256_HEX])
 {
     static const char digits[] = "0123456789abcdef";

@@ -17,6 +17,10 @@ void pq_sha256_hex(const pq_sha256 *hash, char out[PQ_SHA256_HEX]);
 char *pq_sha256_digest(const void *bytes, size_t length) PQ_MUST_USE;
 pq_sha256 pq_hmac_sha256(const void *key, size_t key_length, const void *bytes, size_t length);
 
+#define PQ_SHA1_HEX 41 /* with the NUL */
+/* For names that others have made with it; it proves nothing. */
+void pq_sha1_hex(const void *bytes, size_t length, char out[PQ_SHA1_HEX]);
+
 /* A hash over bytes that come piece by piece. */
 typedef struct pq_hasher pq_hasher;
 #define PQ_AUTO_HASHER PQ_CLEANUP(pq_hasher_cleanup) pq_hasher

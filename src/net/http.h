@@ -106,8 +106,16 @@ bool pq_url_is_loopback(const char *url);
 bool pq_url_is_safe(const char *url);
 /* Same scheme, host and port. */
 bool pq_url_same_origin(const char *a, const char *b);
+/* The host of a URL, without port, as it is written; NULL when there is none. Owned. */
+char *pq_url_host(const char *url) PQ_MUST_USE;
 /* `text` with every byte but A-Z a-z 0-9 - . _ ~ as %XX. Owned. */
 char *pq_url_escape(const char *text) PQ_MUST_USE;
+void pq_url_add_escaped(pq_buf *out, const void *bytes, size_t length); /* the same, into a buffer */
+/* Adds `name=value` to a form (application/x-www-form-urlencoded), which must be a sensitive buffer for a secret. */
+void pq_form_add(pq_buf *form, const char *name, const char *value);
+void pq_form_add_secret(pq_buf *form, const char *name, const pq_secret *value);
+/* The header of such a body. */
+#define PQ_FORM_TYPE "Content-Type: application/x-www-form-urlencoded"
 /* What may be shown of a URL: no user and password, no query (a signature or a token). */
 void pq_url_add_shown(pq_buf *out, const char *url);
 /* An absolute form of `location` as seen from `base`; NULL when it makes no sense. Owned. */

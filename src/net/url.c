@@ -16,6 +16,11 @@ static char *url_part(const char *url, CURLUPart part)
     return copy;
 }
 
+char *pq_url_host(const char *url)
+{
+    return url_part(url, CURLUPART_HOST);
+}
+
 bool pq_url_is_loopback(const char *url)
 {
     PQ_AUTO_FREE char *host = url_part(url, CURLUPART_HOST);
@@ -33,22 +38,35 @@ bool pq_url_is_safe(const char *url)
     return pq_starts_with(url, "https://") || (pq_starts_with(url, "http://") && pq_url_is_loopback(url));
 }
 
+void pq_url_add_escaped(pq_buf *out, const void *bytes, size_t length)
+{
+    const unsigned char *at = bytes;
+    for (size_t i = 0; i < length; i++) {
+        if (pq_ascii_alnum((char)at[i]) || (at[i] && strchr("-._~", at[i])))
+            pq_buf_addc(out, (char)at[i]);
+        else
+            pq_buf_addf(out, "%%%02X", at[i]);
+    }
+}
+
 char *pq_url_escape(const char *text)
 {
-    static const char digits[] = "0123456789ABCDEF";
     size_t length = strlen(text);
-    char *escaped = pq_alloc(length * 3 + 1, 1), *at = escaped;
-    for (size_t i = 0; i < length; i++) {
-        char byte = text[i];
-        if (pq_ascii_alnum(byte) || strchr("-._~", byte)) {
-            *at++ = byte;
-        } else {
-            *at++ = '%';
-            *at++ = digits[(unsigned char)byte >> 4];
-            *at++ = digits[(unsigned char)byte & 15];
-        }
-    }
-    return escaped;
+    PQ_AUTO_BUF escaped = PQ_BUF(length * 3);
+    pq_url_add_escaped(&escaped, text, length);
+    return pq_buf_steal(&escaped);
+}
+
+void pq_form_add(pq_buf *form, const char *name, const char *value)
+{
+    pq_buf_addf(form, "%s%s=", form->length ? "&" : "", name);
+    pq_url_add_escaped(form, value, strlen(value));
+}
+
+void pq_form_add_secret(pq_buf *form, const char *name, const pq_secret *value)
+{
+    pq_buf_addf(form, "%s%s=", form->length ? "&" : "", name);
+    pq_url_add_escaped(form, pq_secret_bytes(value), pq_secret_length(value));
 }
 
 char *pq_url_resolve(const char *base, const char *location)

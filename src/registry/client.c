@@ -39,8 +39,10 @@ typedef struct host {
     bool let_in;  /* the token service took the identity */
     bool loading; /* the identity is being asked for, which may take requests of its own */
     bool have_identity;
+    double loaded;            /* monotonic: when the identity came */
     pq_credential credential; /* empty: anonymous */
     pq_secret *basic;         /* "Basic …" */
+    char *group;              /* see pq_registry_group */
     char *realm, *service;
     token *tokens;
 } host;
@@ -98,6 +100,7 @@ static void free_host(host *h)
     free(h->client_key);
     free(h->realm);
     free(h->service);
+    free(h->group);
     pq_credential_clear(&h->credential);
     pq_secret_free(h->basic);
     free(h);
@@ -148,6 +151,8 @@ static host *host_of(pq_registry *registry, const char *name)
         free(pq_steal(h->client_key));
     }
     h->trust = (pq_http_trust){.ca_file = h->ca_file, .client_cert = h->client_cert, .client_key = h->client_key};
+    if (registry->options.group)
+        h->group = registry->options.group(registry->options.identity_context, name);
     h->next = registry->hosts;
     registry->hosts = h;
     return h;
@@ -175,6 +180,7 @@ static bool load_identity(pq_registry *registry, host *h, pq_error *err)
     if (!good)
         return pq_error_at(err, h->name);
     h->have_identity = true;
+    h->loaded = pq_monotonic();
     if (h->credential.secret)
         h->basic = pq_basic_authorization(&h->credential);
     return true;
@@ -209,13 +215,27 @@ static void wait_for_change(call *c)
     c->registry->waiting = c;
 }
 
-/* Lets every call that waits on this host try again: a probe or a token has ended. */
+static bool share(const host *a, const host *b)
+{
+    return a == b || (a->group && pq_streq(a->group, b->group));
+}
+
+static bool is_loading(const pq_registry *registry, const host *h)
+{
+    for (const host *other = registry->hosts; other; other = other->next)
+        if (other->loading && share(other, h))
+            return true;
+    return false;
+}
+
+/* Lets every call that waits on this host, or on one that shares its identity, try again: a probe, an identity or a
+ * token has come or not. */
 static void wake(pq_registry *registry, const host *h)
 {
     call *woken = NULL;
     for (call **at = &registry->waiting; *at;) {
         call *c = *at;
-        if (c->host == h) {
+        if (share(c->host, h)) {
             *at = c->next;
             c->next = woken;
             woken = c;
@@ -273,7 +293,27 @@ typedef struct token_fetch {
     token *token;
     call *for_call;
     char *url;
+    pq_secret *form; /* of an identity token; else NULL */
+    pq_strings headers;
 } token_fetch;
+
+static void free_fetch(token_fetch *fetch)
+{
+    free(fetch->url);
+    pq_secret_free(fetch->form);
+    pq_strings_clear(&fetch->headers);
+    free(fetch);
+}
+
+/* A refresh token that the registry takes no longer, whatever it says of its own end: once more with a new one. */
+static bool renew_refresh_token(host *h, const pq_http_answer *answer)
+{
+    if (!h->credential.identity_token || answer->status != 401 || h->refreshed)
+        return false;
+    h->refreshed = true;
+    h->have_identity = false;
+    return true;
+}
 
 static void on_token(void *context, pq_http_answer *answer, pq_error *err)
 {
@@ -290,9 +330,10 @@ static void on_token(void *context, pq_http_answer *answer, pq_error *err)
     }
     call *c = fetch->for_call;
     pq_registry *registry = fetch->registry;
-    free(fetch->url);
-    free(fetch);
-    if (good) {
+    bool again = !good && renew_refresh_token(h, answer);
+    free_fetch(fetch);
+    if (good || again) {
+        pq_error_clear(err);
         advance(c);
         wake(registry, h);
     } else {
@@ -312,17 +353,29 @@ static void fetch_token(call *c, token *t)
     }
     token_fetch *fetch = pq_alloc(1, sizeof *fetch);
     *fetch = (token_fetch){.registry = c->registry, .host = h, .token = t, .for_call = c};
-    fetch->url = pq_token_url(h->realm, h->service, t->scope);
     t->fetching = true;
     pq_http_request request = {
         .method = "GET",
-        .url = fetch->url,
         .where = h->name,
         .authorization = h->basic,
         .trust = &h->trust,
         .answer_cap = PQ_MAX_TOKEN_ANSWER,
         .sensitive = true,
     };
+    if (h->credential.identity_token) {
+        fetch->url = pq_strdup(h->realm);
+        fetch->form = pq_token_form(&h->credential, h->service, t->scope);
+        pq_strings_add(&fetch->headers, PQ_FORM_TYPE);
+        request.method = "POST";
+        request.authorization = NULL;
+        request.headers = &fetch->headers;
+        request.body = pq_secret_bytes(fetch->form);
+        request.body_length = pq_secret_length(fetch->form);
+        request.repeatable = true;
+    } else {
+        fetch->url = pq_token_url(h->realm, h->service, t->scope);
+    }
+    request.url = fetch->url;
     pq_http_start(c->registry->options.http, &request, on_token, fetch);
 }
 
@@ -448,6 +501,13 @@ static void send_call(call *c, const pq_secret *authorization)
     pq_http_start(c->registry->options.http, &request, on_answer, c);
 }
 
+/* Its time is over: long runs outlive a token. What came just now is used all the same, since then a clock is wrong. */
+static bool has_ended(const host *h)
+{
+    enum { JUST_NOW = 60 };
+    return h->credential.expires && h->credential.expires <= pq_now() && pq_monotonic() - h->loaded > JUST_NOW;
+}
+
 static void send_or_end(call *c, const pq_secret *authorization)
 {
     PQ_AUTO_ANSWER none = {0};
@@ -479,8 +539,8 @@ static void advance(call *c)
     case SCHEME_BEARER:
         break;
     }
-    if (!h->have_identity) {
-        if (h->loading) {
+    if (!h->have_identity || has_ended(h)) {
+        if (is_loading(registry, h)) {
             wait_for_change(c);
             return;
         }

@@ -17,11 +17,15 @@ typedef struct pq_registry pq_registry;
  * after the host refused an expired credential (`again`). */
 typedef bool pq_registry_identity(void *context, const char *host, bool again, pq_credential *out, pq_error *err);
 
+/* What hosts that share an identity have in common: it is asked for at one of them at a time. NULL for none. Owned. */
+typedef char *pq_registry_group(void *context, const char *host);
+
 typedef struct pq_registry_options {
     pq_http *http; /* borrowed */
     pq_registry_identity *identity;
-    void *identity_context;
-    const char *certs_dir; /* holds HOST/{ca.crt,client.cert,client.key}; NULL: /etc/docker/certs.d */
+    pq_registry_group *group; /* NULL when no host shares */
+    void *identity_context;   /* of both */
+    const char *certs_dir;    /* holds HOST/{ca.crt,client.cert,client.key}; NULL: /etc/docker/certs.d */
 } pq_registry_options;
 
 #define PQ_AUTO_REGISTRY PQ_CLEANUP(pq_registry_cleanup) pq_registry

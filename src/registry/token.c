@@ -4,6 +4,7 @@
 #include <libpsl.h>
 #include <string.h>
 
+#include "auth/jwt.h"
 #include "base/limits.h"
 #include "crypto/hash.h"
 
@@ -104,6 +105,19 @@ char *pq_token_url(const char *realm, const char *service, const char *scope)
     return pq_buf_steal(&url);
 }
 
+pq_secret *pq_token_form(const pq_credential *identity, const char *service, const char *scope)
+{
+    PQ_AUTO_BUF form = PQ_SENSITIVE_BUF(PQ_MAX_TEXT);
+    pq_form_add(&form, "grant_type", "refresh_token");
+    if (service)
+        pq_form_add(&form, "service", service);
+    if (*scope)
+        pq_form_add(&form, "scope", scope);
+    pq_form_add(&form, "client_id", "pratique");
+    pq_form_add_secret(&form, "refresh_token", identity->secret);
+    return pq_secret_from_buf(&form);
+}
+
 static void json_release(json_t **value)
 {
     json_decref(*value);
@@ -160,6 +174,15 @@ bool pq_registry_no_web_page(const pq_http_answer *answer, const char *where, pq
                    "a web page answers in place of a registry (status %ld)", answer->status);
 }
 
+/* Seconds between its beginning and its end, so that no clock but the issuer's counts. */
+static double life_of(const json_t *token)
+{
+    PQ_AUTO_JWT jwt = {0};
+    bool told = pq_jwt_read(json_string_value(token), json_string_length(token), &jwt) && jwt.issued &&
+                jwt.expires > jwt.issued;
+    return told ? (double)(jwt.expires - jwt.issued) : 60;
+}
+
 bool pq_token_read(const pq_http_answer *answer, const char *host, const pq_credential *credential, bool known_good,
                    pq_token *out, pq_error *err)
 {
@@ -175,6 +198,9 @@ bool pq_token_read(const pq_http_answer *answer, const char *host, const pq_cred
         if (known_good)
             return pq_fail(err, PQ_EDENIED, host, pq_hint_no_right_or_name, "access denied for %s%s%s", identity, colon,
                            words);
+        if (credential->identity_token)
+            return pq_fail(err, PQ_EDENIED, host, "may the identity still pull there?",
+                           "the registry refuses the token that it gave to %s%s%s", identity, colon, words);
         return pq_fail(err, PQ_EDENIED, host, "set the secret again with `pratique secrets update`",
                        "the registry refuses the user name or password of %s%s%s", identity, colon, words);
     }
@@ -201,7 +227,7 @@ bool pq_token_read(const pq_http_answer *answer, const char *host, const pq_cred
     pq_buf_adds(&header, text);
     out->header = pq_secret_from_buf(&header);
     const json_t *expires_in = json_object_get(root, "expires_in");
-    double life = json_is_number(expires_in) ? json_number_value(expires_in) : 60;
+    double life = json_is_number(expires_in) ? json_number_value(expires_in) : life_of(value);
     /* A tenth is left for the way there; a token that ends at once is good for the request that follows. */
     out->lifetime = life < 1 ? 1 : life > 86400 ? 86400 : life * 0.9;
     return true;

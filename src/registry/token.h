@@ -15,14 +15,18 @@ bool pq_realm_allowed(const char *base, const char *realm, const char *host, pq_
 /* realm?service=…&scope=…&client_id=pratique. `service` may be NULL, `scope` empty. Owned. */
 char *pq_token_url(const char *realm, const char *service, const char *scope) PQ_MUST_USE;
 
+/* The form that asks with an identity token (`grant_type=refresh_token`; distribution spec, "Docker Registry v2
+ * authentication using OAuth2"), for a POST to the realm. Owned. */
+pq_secret *pq_token_form(const pq_credential *identity, const char *service, const char *scope) PQ_MUST_USE;
+
 typedef struct pq_token {
     pq_secret *header; /* "Bearer …" */
     double lifetime;   /* seconds in which it is safely good */
 } pq_token;
 
-/* Reads a token answer: `token` or `access_token`, `expires_in` (60 s when absent, distribution spec). An answer that
- * is not 200 becomes the error of a failed login; where the credential is `known_good`, of a repository that is not for
- * it. */
+/* Reads a token answer: `token` or `access_token`; `expires_in`, else the life that the token itself tells when it is a
+ * JWT, else 60 s (distribution spec). An answer that is not 200 becomes the error of a failed login; where the
+ * credential is `known_good`, of a repository that is not for it. */
 bool pq_token_read(const pq_http_answer *answer, const char *host, const pq_credential *credential, bool known_good,
                    pq_token *out, pq_error *err) PQ_MUST_USE;
 

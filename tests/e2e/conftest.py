@@ -107,9 +107,7 @@ def lab(running_lab: Lab, session: Session) -> Iterator[Lab]:
     for name, value in running_lab.secrets.items():
         session.patterns.add_secret(name, value)
     yield running_lab
-    running_lab.clear_faults()
-    running_lab.allow_actions()
-    running_lab.set_clock_offset(0)
+    running_lab.restore()
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ PULL_ACTIONS = frozenset({
     "ecr:GetAuthorizationToken", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer",
     "ecr:BatchCheckLayerAvailability",
 })
+GALLERY_ACTIONS = frozenset({"ecr-public:GetAuthorizationToken", "sts:GetServiceBearerToken"})
 PUSH_ACTIONS = PULL_ACTIONS | {
     "ecr:InitiateLayerUpload", "ecr:UploadLayerPart", "ecr:CompleteLayerUpload", "ecr:PutImage",
 }
@@ -29,6 +30,7 @@ class Identity:
     key: AwsKey
     actions: frozenset[str]
     expired: bool = False
+    ends: datetime | None = None  # of temporary keys
     # In place of `actions`, once some were attached.
     policies: list[iam.Document] | None = None
 
@@ -47,6 +49,7 @@ class IssuedPassword:
     password: str
     identity: Identity
     expires: datetime
+    region: str
 
 
 class Identities:
@@ -54,15 +57,21 @@ class Identities:
         self._clock = clock
         self._lock = threading.Lock()
         self._issued: dict[str, IssuedPassword] = {}
+        self._sessions: dict[str, Identity] = {}
         # (action, repository), told by control; `*` stands for every repository.
         self._denied: set[tuple[str, str]] = set()
         rights = {"push": PUSH_ACTIONS, "denied": frozenset[str]()}
         self._identities = {
-            profile: Identity(key, rights.get(profile, PULL_ACTIONS)) for profile, key in keys.items()
+            profile: Identity(key, rights.get(profile, PULL_ACTIONS | GALLERY_ACTIONS)) for profile, key in keys.items()
         }
 
     def find(self, key_id: str) -> Identity | None:
-        return next((i for i in self._identities.values() if i.key.key_id == key_id), None)
+        known = [*self._identities.values(), *self._sessions.values()]
+        return next((i for i in known if i.key.key_id == key_id), None)
+
+    def add_session(self, session: Identity) -> None:
+        """Temporary keys, which sign like any others."""
+        self._sessions[session.key.key_id] = session
 
     def profile(self, name: str) -> Identity:
         return self._identities[name]
@@ -90,8 +99,8 @@ class Identities:
             f"because no identity-based policy allows the {action} action"
         )
 
-    def issue(self, identity: Identity) -> IssuedPassword:
-        """A password as ECR makes them: base64 of JSON, about 2 KB long."""
+    def issue(self, identity: Identity, region: str = REGION) -> IssuedPassword:
+        """A password as ECR makes them, good in one region: base64 of JSON, about 2 KB long."""
         expires = self._clock.now() + PASSWORD_LIFETIME
         content = {
             "payload": base64.b64encode(secrets.token_bytes(1200)).decode(),
@@ -101,7 +110,7 @@ class Identities:
             "expiration": int(expires.timestamp()),
         }
         password = base64.b64encode(json.dumps(content).encode()).decode()
-        issued = IssuedPassword(password, identity, expires)
+        issued = IssuedPassword(password, identity, expires, region)
         with self._lock:
             self._issued[password] = issued
         return issued

@@ -18,6 +18,4 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 def lab(running: Lab) -> Iterator[Lab]:
     running.clear_log()
     yield running
-    running.clear_faults()
-    running.allow_actions()
-    running.set_clock_offset(0)
+    running.restore()

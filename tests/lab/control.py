@@ -7,14 +7,18 @@ from collections.abc import Callable
 from typing import Any
 
 from .acr_rights import Rights
+from .aws_cloud import AwsCloud
 from .aws_identity import Identities
 from .clock import Clock
 from .credentials import Credentials, Login
 from .ecr_api import EcrApi
 from .ecr_registry import EcrRegistry
+from .entra import Directory, ManagedIdentity
 from .faults import FaultBook
+from .google import LIFETIME, Cloud, MetadataServer, account, provider
 from .http1 import BadMessage, Body, format_head, read_head, reason
 from .journal import Journal
+from .oidc import GithubTokenService, Issuer
 from .token_server import AzureRegistry
 
 
@@ -27,9 +31,17 @@ class Controls:
     identities: Identities
     request_log: Journal
     connect_log: Journal
+    aws: AwsCloud
     ecr_api: EcrApi
     ecr: EcrRegistry
     azure: AzureRegistry
+    azure_registries: dict[str, AzureRegistry]
+    directory_service: Directory
+    managed_identity: ManagedIdentity
+    github: GithubTokenService
+    google: Cloud
+    google_metadata: MetadataServer
+    issuers: dict[str, Issuer]
     _set_login: Callable[[str, Login], None]
 
     # Faults. `count` is the number of requests that suffer; `method` and `path` (a text that
@@ -115,6 +127,18 @@ class Controls:
         """From now on `user` is a token of the registry of Azure with these actions (content/read, …) in repositories."""
         self.azure.principal(user).rights = Rights({name: set(actions) for name, actions in repositories.items()})
 
+    def expire_role_sessions(self) -> None:
+        """All temporary keys given out so far answer ExpiredToken from now on."""
+        self.aws.roles.expire_sessions()
+
+    def sso_log_out(self) -> None:
+        """Every SSO token is invalid from now on, whatever its cache says."""
+        self.aws.sso.log_out()
+
+    def set_instance_role(self, role: str | None = "instance") -> None:
+        """The role of the EC2 instance that this machine is; null: none."""
+        self.aws.instance.role = role
+
     def create_ecr_repository(self, name: str) -> None:
         self.ecr.created.add(name)
 
@@ -144,9 +168,107 @@ class Controls:
         """All access tokens issued so far are refused from now on, as after their hour."""
         self.azure.ended_tokens.update(self.azure.issued_tokens)
 
+    def set_azure_application(self, user: str, **changes: bool) -> None:
+        """`secret_expired`, `enabled`, `service_principal` of the application with that client id."""
+        for name, value in changes.items():
+            if name not in ("secret_expired", "enabled", "service_principal"):
+                raise ValueError(f"an application has no {name}")
+            setattr(self.directory_service.applications[user], name, value)
+
+    def set_entra_tokens(self, lifetime: int = 3599, forge: bool = False, claims: dict[str, Any] | None = None) -> None:
+        """What access tokens of Entra ID say from now on, or that another key signs them."""
+        self.directory_service.lifetime = lifetime
+        self.directory_service.forge = forge
+        self.directory_service.claims = claims or {}
+
+    def set_azure_registry(self, alias: str = "azure", **changes: Any) -> None:
+        """`tenant`, `arm_tokens`, `refresh_lifetime`, `access_lifetime` of a registry."""
+        for name, value in changes.items():
+            if name not in ("tenant", "arm_tokens", "refresh_lifetime", "access_lifetime"):
+                raise ValueError(f"a registry has no {name}")
+            setattr(self.azure_registries[alias], name, value)
+
+    def set_azure_role(self, user: str, assigned: bool, alias: str = "azure") -> None:
+        """Whether an application or managed identity has any role on a registry."""
+        roles = self.azure_registries[alias].without_role
+        (roles.discard if assigned else roles.add)(user)
+
+    def azure_certificate(self, user: str, **how: Any) -> str:
+        """PEM of a new key and certificate; see Directory.certificate()."""
+        return self.directory_service.certificate(user, **how)
+
+    def set_managed_identity(self, assigned: bool) -> None:
+        self.managed_identity.assigned = assigned
+
+    # CI systems.
+
+    def set_github_permission(self, enabled: bool) -> None:
+        """Whether the job may ask for OIDC tokens; the variables of github_env() stay as they are."""
+        self.github.permitted = enabled
+
+    def oidc_token(self, audience: str, issuer: str = "github", **claims: Any) -> str:
+        """A token as that CI (`github`, `gitlab`, or `cluster`: a Kubernetes service account) puts into a variable or
+        file. `subject`, `lifetime` in seconds (negative: it has ended), and any claim, null leaving it out."""
+        return self.issuers[issuer].mint(audience, **claims)
+
+    # Google.
+
+    def google_key(self, name: str = "ci-pull") -> dict[str, str]:
+        """A new key of the service account `ci-pull`, `ci-push`, `ci-none`, `deployer` or `relay`, as its file."""
+        return self.google.key(name)
+
+    def google_login(self) -> dict[str, str]:
+        """A person's application-default login, as its file."""
+        return self.google.login()
+
+    def delete_google_keys(self, name: str, deleted: bool = True) -> None:
+        for key in self.google.keys.values():
+            if key.account == account(name):
+                key.deleted = deleted
+
+    def delete_google_account(self, name: str) -> None:
+        self.google.accounts.discard(account(name))
+
+    def set_google_lifetime(self, seconds: int) -> None:
+        """The life of access tokens issued from now on."""
+        self.google.lifetime = seconds
+
+    def expire_google_tokens(self) -> None:
+        """Those that there are have ended."""
+        self.google.expire()
+
+    def set_google_provider(self, name: str, disabled: bool = False, subject: str = "*") -> None:
+        """Of a workload identity provider: whether it is there, and the one subject that its condition lets in."""
+        found = self.google.providers[provider(name)]
+        found.disabled, found.subject = disabled, subject
+
+    def set_google_metadata(self, name: str | None = "ci-pull", flavor: bool = True) -> None:
+        """The account that the machine runs as (null: none), and whether the answers say that they are Google's."""
+        self.google_metadata.account = account(name) if name else None
+        self.google_metadata.flavor = flavor
+
     def change_password(self, name: str, password: str) -> None:
         """A new password for `hub`, `generic` or `tls`, at once and in its file of secrets."""
         self._set_login(name, Login(self.credentials.logins()[name].user, password))
+
+    def restore(self) -> None:
+        """As at the start, what switches a test may have left behind; tests begin with it."""
+        self.clear_faults()
+        self.allow_actions()
+        self.set_clock_offset(0)
+        self.set_github_permission(True)
+        self.set_google_lifetime(LIFETIME)
+        self.set_google_metadata()
+        for name in ("ci-pull", "ci-push", "ci-none", "deployer", "relay"):
+            self.google.accounts.add(account(name))
+            self.delete_google_keys(name, deleted=False)
+        for name in (*self.issuers, "x509"):
+            self.set_google_provider(name)
+        self.set_instance_role()
+        self.directory_service.restore()
+        self.set_managed_identity(True)
+        for registry in self.azure_registries.values():
+            registry.restore()
 
     # What the lab saw.
 

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import http.client
+import secrets
 import socket
 import ssl
 import threading
@@ -10,16 +11,26 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from .aws_identity import ACCOUNT, REGION, Identities
+from . import aws_cloud
+from .aws_identity import Identities
 from .ca import Authority
 from .clock import Clock
 from .control import ControlEndpoint, Controls
 from .credentials import Credentials, Login
-from .ecr_api import EcrApi, StsApi
-from .ecr_registry import EcrRegistry, LayerBucket, LayerLinks
+from .entra import (
+    CHINA, PUBLIC, US_GOVERNMENT, Application, Cloud, Directory, LoginService, ManagedIdentity,
+)
 from .faults import FaultBook
 from .front import Front
+from .google import (
+    IAM_HOST, MTLS_HOST, OAUTH_HOST, REGISTRY_HOST, STS_HOST, ArtifactRegistry, DeviceAuthority, IamService, MetadataServer,
+    OauthService, StsService, make_cloud,
+)
 from .journal import Journal
+from .oidc import (
+    CLUSTER_ISSUER, GITHUB_ISSUER, GITHUB_TOKEN_HOST, GITHUB_TOKEN_PATH, GITLAB_ISSUER, SUBJECTS, GithubTokenService,
+    Issuer,
+)
 from .proxy import Proxy
 from .registries import DockerRegistry, TokenAuth, write_htpasswd
 from .seed import SEEDS, Pusher, seed
@@ -31,11 +42,21 @@ HOSTS = {
     "generic": "ghcr.example.com",
     "tls": "tls.example.com",
     "azure": "acme.azurecr.io",
-    "ecr": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com",
-    "ecr_api": f"api.ecr.{REGION}.amazonaws.com",
-    "ecr_layers": f"prod-{REGION}-starport-layer-bucket.s3.{REGION}.amazonaws.com",
-    "sts": f"sts.{REGION}.amazonaws.com",
+    "azure_label": "acme-dxf7h2bqa4c9gjkm.azurecr.io",
+    "azure_us": "acme.azurecr.us",
+    "azure_cn": "acme.azurecr.cn",
+    "entra": PUBLIC.login,
+    "entra_us": US_GOVERNMENT.login,
+    "entra_cn": CHINA.login,
+    "github": GITHUB_TOKEN_HOST,
+    "google": REGISTRY_HOST,
+    "google_oauth": OAUTH_HOST,
+    "google_sts": STS_HOST,
+    "google_sts_mtls": MTLS_HOST,
+    "google_iam": IAM_HOST,
+    **aws_cloud.HOSTS,
 }
+_AZURE_MIRRORS = {"azure_label": PUBLIC, "azure_us": US_GOVERNMENT, "azure_cn": CHINA}
 # Those whose users docker-registry itself knows, from a file.
 _HTPASSWD = ("hub", "generic", "tls")
 
@@ -61,7 +82,17 @@ class Lab(Controls):
             self.credentials.add_proxy()
         self.clock = Clock()
         self.faults = FaultBook()
+        self.issuers = {
+            "github": Issuer(GITHUB_ISSUER, self.clock),
+            "gitlab": Issuer(GITLAB_ISSUER, self.clock),
+            "cluster": Issuer(CLUSTER_ISSUER, self.clock),
+        }
+        self.google = make_cloud(self.clock, self.issuers)
+        self.devices = DeviceAuthority()
+        self.directory_service = self._make_directory()
         self.identities = Identities(self.credentials.aws_keys(), self.clock)
+        self.aws = aws_cloud.AwsCloud(self.identities, self.issuers, self.clock)
+        self.ecr_api = self.aws.ecr_api
         self.ports: dict[str, int] = {}
         self.digests: dict[str, str] = {}
         self._servers: list[asyncio.Server] = []
@@ -138,6 +169,26 @@ class Lab(Controls):
             "LAB_CONTROL": f"http://127.0.0.1:{self.control_port}",
         }
 
+    def github_env(self, permission: bool = True) -> dict[str, str]:
+        """What a job of GitHub Actions has more; holds a secret when it may ask for an OIDC token."""
+        job = {"GITHUB_ACTIONS": "true", "CI": "true"}
+        if permission:
+            job["ACTIONS_ID_TOKEN_REQUEST_URL"] = f"https://{GITHUB_TOKEN_HOST}{GITHUB_TOKEN_PATH}"
+            job["ACTIONS_ID_TOKEN_REQUEST_TOKEN"] = self.credentials.github_request_token
+        return job
+
+    def metadata_env(self) -> dict[str, str]:
+        """What leads a client to the metadata server of Google's that this machine would have in the cloud."""
+        return {"GCE_METADATA_HOST": self.google_metadata.name}
+
+    def managed_identity_env(self, app_service: bool = False) -> dict[str, str]:
+        """What leads a client to the managed identity of this machine, which it seeks at 169.254.169.254 otherwise; or
+        what an app of App Service has, which holds a secret."""
+        base = f"http://{self.managed_identity.name}"
+        if not app_service:
+            return {"AZURE_POD_IDENTITY_AUTHORITY_HOST": base}
+        return {"IDENTITY_ENDPOINT": f"{base}/msi/token", "IDENTITY_HEADER": self.credentials.azure_identity_header}
+
     @property
     def secrets(self) -> dict[str, str]:
         """Every secret in use, by a name that may be shown."""
@@ -145,7 +196,12 @@ class Lab(Controls):
 
     def secret_values(self) -> list[str]:
         """All that must never be seen in an output: the secrets and every token issued so far."""
-        return [*self.secrets.values(), *self.identities.issued_passwords(), *self.azure.issued_tokens]
+        oidc = [token for issuer in self.issuers.values() for token in issuer.issued_tokens]
+        azure = [token for registry in self.azure_registries.values() for token in registry.issued_tokens]
+        return [
+            *self.secrets.values(), *self.aws.secret_values(), *azure, *self.directory_service.issued, *oidc,
+            *self.google.secret_values(),
+        ]
 
     # Inside.
 
@@ -158,6 +214,8 @@ class Lab(Controls):
             registry.launch()
         services = self._services()
         contexts = {s.name: self.authority.server_context(s.name) for s in services}
+        contexts[MTLS_HOST].verify_mode = ssl.CERT_REQUIRED
+        contexts[MTLS_HOST].load_verify_locations(cadata=self.devices.pem().decode())
         for registry in self._registries.values():
             registry.wait_ready()
         self._thread = threading.Thread(target=self._run_loop, name="lab", daemon=True)
@@ -175,31 +233,65 @@ class Lab(Controls):
             **{alias: {"htpasswd": path} for alias, path in self._htpasswd.items()},
             "azure": {"token": token},
             "ecr": {},
+            "google": {},
+            "azure_mirrors": {},
         }
         extras["tls"]["tls"] = self.authority.leaf(HOSTS["tls"])
         self._registries = {
-            alias: DockerRegistry(alias, HOSTS[alias], self.directory, **extra) for alias, extra in extras.items()
+            alias: DockerRegistry(alias, HOSTS.get(alias, alias), self.directory, **extra)
+            for alias, extra in extras.items()
         }
+        # The same contents, for those that prove tokens themselves.
+        self._registries["azure_mirrors"].storage = self._registries["azure"].storage
 
     def _services(self) -> list[Service]:
         sockets = {alias: registry.socket for alias, registry in self._registries.items()}
-        links = LayerLinks(HOSTS["ecr_layers"])
-        self.ecr_api = EcrApi(HOSTS["ecr_api"], self.identities, self.clock)
-        self.ecr = EcrRegistry(
-            HOSTS["ecr"], self.identities, sockets["ecr"], self._registries["ecr"].storage, links
+        aws = self.aws.services(sockets["ecr"], self._registries["ecr"].storage)
+        self.ecr = self.aws.ecr
+        self.azure_registries = {
+            alias: self._azure_registry(alias, cloud, sockets) for alias, cloud in {"azure": PUBLIC, **_AZURE_MIRRORS}.items()
+        }
+        self.azure = self.azure_registries["azure"]
+        self.managed_identity = ManagedIdentity(
+            self.directory_service, PUBLIC.resources, self.credentials.azure_managed,
+            self.credentials.azure_identity_header,
         )
-        self.azure = AzureRegistry(HOSTS["azure"], sockets["azure"], *self._token_leaf, [
-            Principal(self.credentials.azure_pull, frozenset({"pull"})),
-            Principal(self.credentials.azure_push, frozenset({"pull", "push"})),
-            Principal(self.credentials.azure_token, frozenset()),  # until it gets a scope map
-        ])
+        self.github = GithubTokenService(
+            HOSTS["github"], self.issuers["github"], self.credentials.github_request_token
+        )
+        self.google_metadata = MetadataServer(self.google)
         return [
+            self.github,
+            OauthService(OAUTH_HOST, self.google), StsService(STS_HOST, self.google),
+            StsService(MTLS_HOST, self.google, self.devices.certificate), IamService(IAM_HOST, self.google),
+            ArtifactRegistry(REGISTRY_HOST, self.google, sockets["google"]),
             PlainRegistry(HOSTS["hub"], sockets["hub"]),
             PlainRegistry(HOSTS["generic"], sockets["generic"]),
-            self.azure, self.ecr, self.ecr_api,
-            StsApi(HOSTS["sts"], self.identities, self.clock),
-            LayerBucket(HOSTS["ecr_layers"], sockets["ecr"], links),
+            *self.azure_registries.values(), *(LoginService(c, self.directory_service) for c in (PUBLIC, US_GOVERNMENT, CHINA)),
+            *aws,
         ]
+
+    def _make_directory(self) -> Directory:
+        directory = Directory(self.clock, self.issuers)
+        for login in (self.credentials.azure_pull, self.credentials.azure_push):
+            application = directory.add(Application(login.user, login.password))
+            application.trusts = [(issuer.url, SUBJECTS[issuer.url]) for issuer in self.issuers.values()]
+        directory.add(Application(self.credentials.azure_managed))
+        return directory
+
+    def _azure_registry(self, alias: str, cloud: Cloud, sockets: dict[str, Path]) -> AzureRegistry:
+        managed = Login(self.credentials.azure_managed, secrets.token_hex())
+        mirror = alias in _AZURE_MIRRORS
+        return AzureRegistry(
+            HOSTS[alias], sockets["azure_mirrors" if mirror else "azure"], *self._token_leaf,
+            [
+                Principal(self.credentials.azure_pull, frozenset({"pull"})),
+                Principal(self.credentials.azure_push, frozenset({"pull", "push"})),
+                Principal(self.credentials.azure_token, frozenset()),  # until it gets a scope map
+                Principal(managed, frozenset({"pull"})),
+            ],
+            directory=self.directory_service, cloud=cloud, checks=mirror,
+        )
 
     async def _listen(self, services: list[Service], contexts: dict[str, ssl.SSLContext]) -> None:
         self.ports[HOSTS["tls"]] = self._registries["tls"].port
@@ -207,6 +299,10 @@ class Lab(Controls):
             front = Front(service, contexts[service.name], self.faults, self.request_log, self.clock)
             self._servers.append(await front.start())
             self.ports[service.name] = front.port
+        for service in (self.managed_identity, self.google_metadata, *self.aws.near()):
+            near = Front(service, None, self.faults, self.request_log, self.clock)
+            self._servers.append(await near.start())
+            service.name = f"127.0.0.1:{near.port}"
         login = self.credentials.proxy
         self._proxy = Proxy(
             self.ports, self.faults, self.connect_log, (login.user, login.password) if login else None
@@ -251,7 +347,7 @@ class Lab(Controls):
         return _NamedConnection(HOSTS[alias], self.ports[HOSTS[alias]], context)
 
     def _seed_authorization(self, alias: str) -> Any:
-        if alias == "ecr":
+        if alias in ("ecr", "google"):
             return lambda repository: None
         if alias == "azure":
             pusher = self.azure.principal(self.credentials.azure_push.user)

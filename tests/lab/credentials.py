@@ -37,7 +37,7 @@ def _odd_password() -> str:
     return _word(8) + _ODD + _word(12)
 
 
-def _aws_key(user: str, token: bool = False) -> AwsKey:
+def new_aws_key(user: str, token: bool = False) -> AwsKey:
     prefix = "ASIA" if token else "AKIA"
     alphabet = string.ascii_uppercase + "234567"
     key_id = prefix + "".join(secrets.choice(alphabet) for _ in range(16))
@@ -56,11 +56,16 @@ class Credentials:
     azure_pull: Login = field(default_factory=lambda: Login(str(uuid.uuid4()), _word(3) + "8Q~" + _word(34)))
     azure_push: Login = field(default_factory=lambda: Login(str(uuid.uuid4()), _word(3) + "8Q~" + _word(34)))
     azure_token: Login = field(default_factory=lambda: Login("ci-token", _word(52)))
-    aws_default: AwsKey = field(default_factory=lambda: _aws_key("ci-pull"))
-    aws_ci: AwsKey = field(default_factory=lambda: _aws_key("ci-pull"))
-    aws_session: AwsKey = field(default_factory=lambda: _aws_key("ci-pull", token=True))
-    aws_push: AwsKey = field(default_factory=lambda: _aws_key("ci-push"))
-    aws_denied: AwsKey = field(default_factory=lambda: _aws_key("ci-denied"))
+    # A managed identity, and the header that an app shows to get it.
+    azure_managed: str = field(default_factory=lambda: str(uuid.uuid4()))
+    azure_identity_header: str = field(default_factory=lambda: _word(32))
+    aws_default: AwsKey = field(default_factory=lambda: new_aws_key("ci-pull"))
+    aws_ci: AwsKey = field(default_factory=lambda: new_aws_key("ci-pull"))
+    aws_session: AwsKey = field(default_factory=lambda: new_aws_key("ci-pull", token=True))
+    aws_push: AwsKey = field(default_factory=lambda: new_aws_key("ci-push"))
+    aws_denied: AwsKey = field(default_factory=lambda: new_aws_key("ci-denied"))
+    # What a GitHub job shows to get an OIDC token (ACTIONS_ID_TOKEN_REQUEST_TOKEN).
+    github_request_token: str = field(default_factory=lambda: _word(120))
     proxy: Login | None = None
 
     def add_proxy(self) -> None:
@@ -83,6 +88,8 @@ class Credentials:
     def secrets(self) -> dict[str, str]:
         """Every value that must never turn up in an output, by a name for messages."""
         values = {f"{name}_password": login.password for name, login in self.logins().items()}
+        values["azure_identity_header"] = self.azure_identity_header
+        values["github_request_token"] = self.github_request_token
         for profile, key in self.aws_keys().items():
             values[f"aws_{profile}_secret"] = key.secret
             if key.token:

@@ -8,7 +8,7 @@ import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .aws_identity import ACCOUNT, Identities, Identity
+from .aws_identity import ACCOUNT, REGION, Identities, Identity
 from .http1 import Answer, Request, registry_error
 from .service import Forward, Service
 
@@ -30,9 +30,10 @@ class LayerLinks:
 
 class EcrRegistry(Service):
     def __init__(
-        self, name: str, identities: Identities, socket: Path, storage: Path, links: LayerLinks
+        self, name: str, identities: Identities, socket: Path, storage: Path, links: LayerLinks, region: str = REGION
     ) -> None:
         super().__init__(name)
+        self._region = region
         self._identities = identities
         self._socket = socket
         self._repositories = storage / "docker/registry/v2/repositories"
@@ -80,7 +81,7 @@ class EcrRegistry(Service):
         except (binascii.Error, UnicodeDecodeError):
             user, password = "", ""
         issued = self._identities.issued(password) if user == "AWS" else None
-        if issued is None:
+        if issued is None or issued.region != self._region:
             return registry_error(400, "DENIED", "Your Authorization Token is invalid.")
         if self._identities.is_expired(issued):
             return registry_error(

@@ -116,10 +116,11 @@ class Upstream:
 
 
 class Front:
-    """Serves one host on a free loopback port."""
+    """Serves one host on a free loopback port; without a context in plain HTTP."""
 
     def __init__(
-        self, service: Service, context: ssl.SSLContext, faults: FaultBook, journal: Journal, clock: Clock
+        self, service: Service, context: ssl.SSLContext | None, faults: FaultBook, journal: Journal,
+        clock: Clock,
     ) -> None:
         self._service = service
         self._context = context
@@ -158,7 +159,8 @@ class Front:
         parts = first.split(" ")
         if len(parts) != 3 or not parts[1].startswith("/"):
             raise BadMessage("malformed request line")
-        request = Request(parts[0], parts[1], headers, Body(reader, headers))
+        tls = writer.get_extra_info("ssl_object")
+        request = Request(parts[0], parts[1], headers, Body(reader, headers), tls.getpeercert(True) if tls else None)
         fault = self._faults.take(self._service.name, REQUEST_KINDS, request.method, request.target)
         outgoing = Outgoing(writer, self._clock, fault)
         if (request.header("expect") or "").lower() == "100-continue":

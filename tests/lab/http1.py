@@ -119,6 +119,7 @@ class Request:
     target: str
     headers: Headers
     body: Body
+    peer_certificate: bytes | None = None  # DER, where the host asks clients for one
 
     def header(self, name: str) -> str | None:
         return header(self.headers, name)

@@ -80,7 +80,7 @@ class Verifier:
         if not hmac.compare_digest(expected, signature):
             raise Refused("mismatch", _MISMATCH)
         # AWS looks at the expiry of a session only once it knows that its holder is asking.
-        if identity.expired:
+        if identity.expired or (identity.ends and identity.ends <= self._clock.now()):
             raise Refused("expired", "The security token included in the request is expired")
         return identity
 

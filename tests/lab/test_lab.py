@@ -258,7 +258,7 @@ def gone(directory: Path) -> bool:
 
 def test_stop_leaves_nothing_behind_even_with_an_idle_client(tmp_path: Path) -> None:
     lab = Lab(tmp_path).start()
-    assert len(registries_below(tmp_path)) == 5
+    assert len(registries_below(tmp_path)) == 7
     with tunnel(lab, HUB) as idle:
         idle.request("GET", "/v2/")
         Reply(idle.getresponse())
@@ -291,7 +291,7 @@ def test_serve_ends_with_its_parent(tmp_path: Path) -> None:
     os.mkfifo(fifo)
     parent = subprocess.Popen(["sh", "-c", shell, sys.executable, LAB_PY, tmp_path, fifo], stdout=subprocess.PIPE)
     assert parent.stdout and parent.stdout.readline() == f"{tmp_path}/env.sh\n".encode()
-    assert len(registries_below(tmp_path)) == 5
+    assert len(registries_below(tmp_path)) == 7
     fifo.write_text("go\n")
     parent.communicate()
     assert gone(tmp_path)

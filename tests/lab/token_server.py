@@ -16,7 +16,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from .acr_rights import Rights
 from .credentials import Login
+from .entra import DOMAIN, TENANT, Cloud, Directory
 from .http1 import Answer, Request, json_answer, registry_error
+from .oidc import TokenRefused
 from .service import Forward, Service
 
 ISSUER = "Azure Container Registry"
@@ -39,10 +41,20 @@ class Principal:
 
 
 class AzureRegistry(Service):
+    """One registry. With `checks`, the docker-registry behind it asks for nothing and the tokens are proved here: so
+    several registries can show the contents of one."""
+
     def __init__(
-        self, name: str, socket: Path, certificate: Path, key: Path, principals: list[Principal]
+        self, name: str, socket: Path, certificate: Path, key: Path, principals: list[Principal], *,
+        directory: Directory, cloud: Cloud, checks: bool = False,
     ) -> None:
         super().__init__(name)
+        self._directory = directory
+        self._cloud = cloud
+        self._checks = checks
+        # Told by control: the tenant of the registry's subscription; whether ARM's tokens are taken too.
+        self.tenant = TENANT
+        self.arm_tokens = True
         self._socket = socket
         self._key = key.read_text()
         der = x509.load_pem_x509_certificate(certificate.read_bytes()).public_bytes(Encoding.DER)
@@ -50,9 +62,17 @@ class AzureRegistry(Service):
         self._principals = {p.login.user: p for p in principals}
         # Told by control: an expired secret, as Azure's are after a year; a shorter life.
         self.expired_principals: set[str] = set()
+        self.without_role: set[str] = set()
         self.access_lifetime = _ACCESS_LIFETIME
+        self.refresh_lifetime = _REFRESH_LIFETIME
         self.issued_tokens: list[str] = []
         self.ended_tokens: set[str] = set()
+
+    def restore(self) -> None:
+        self.tenant, self.arm_tokens = TENANT, True
+        self.access_lifetime, self.refresh_lifetime = _ACCESS_LIFETIME, _REFRESH_LIFETIME
+        self.expired_principals.clear()
+        self.without_role.clear()
 
     async def respond(self, request: Request) -> Answer | Forward:
         if not request.path.startswith("/oauth2/"):
@@ -62,7 +82,9 @@ class AzureRegistry(Service):
                 refusal.headers.append(("Www-Authenticate", f'Bearer realm="https://{self.name}/oauth2/token",'
                                                             f'service="{self.name}",error="invalid_token"'))
                 return refusal
-            return Forward(self._socket)
+            return (self._check(request) if self._checks else None) or Forward(self._socket, keep_authorization=not self._checks)
+        if request.path == "/oauth2/exchange" and request.method == "POST":
+            return self._exchange((await request.body.read()).decode("latin-1"))
         if request.path != "/oauth2/token":
             return registry_error(404, "NOT_FOUND", "404 page not found")
         if request.method == "GET":
@@ -101,6 +123,43 @@ class AzureRegistry(Service):
                 return self._answer(self._refresh(form.get("refresh_token", "")), pairs, refresh=False)
         return registry_error(400, "UNSUPPORTED", "The operation is unsupported.")
 
+    def _exchange(self, body: str) -> Answer:
+        form = dict(parse_qsl(body, keep_blank_values=True))
+        if form.get("grant_type") != "access_token" or form.get("service") != self.name:
+            return registry_error(400, "UNSUPPORTED", "grant_type or service is not what is expected")
+        resources = self._cloud.resources if self.arm_tokens else self._cloud.resources[:1]
+        try:
+            claims = self._directory.read(form.get("access_token", ""), resources, self.tenant)
+        except TokenRefused as refused:
+            return self._unauthorized(f"authentication required: {refused.message}")
+        if form.get("tenant", self.tenant) not in (self.tenant, DOMAIN):
+            return self._unauthorized("authentication required: not the tenant of the registry")
+        principal = self._principals.get(claims["appid"])
+        if principal is None or claims["appid"] in self.without_role:
+            return self._unauthorized(
+                "authentication required, visit https://aka.ms/acr/authorization for more information."
+            )
+        return json_answer(200, {
+            "refresh_token": self._sign(
+                principal, self.refresh_lifetime, {"grant_type": "refresh_token", "tenant": self.tenant}
+            ),
+        })
+
+    def _check(self, request: Request) -> Answer | None:
+        """What docker-registry does with a token: None when it allows the request."""
+        repository = "/".join(request.path.split("/")[2:-2])
+        scope = f"repository:{repository}:pull" if repository else ""
+        challenge = f'Bearer realm="https://{self.name}/oauth2/token",service="{self.name}"' + (f',scope="{scope}"' if scope else "")
+        scheme, _, token = (request.header("authorization") or "").partition(" ")
+        try:
+            claims = jwt.decode(token, self._public_key(), algorithms=["ES256"], audience=self.name, issuer=ISSUER)
+        except jwt.InvalidTokenError:
+            claims = {}
+        allowed = [a["actions"] for a in claims.get("access", []) if a["name"] == repository]
+        if scheme.lower() == "bearer" and claims and (not repository or "pull" in sum(allowed, [])):
+            return None if request.method in ("GET", "HEAD") else registry_error(401, "UNAUTHORIZED", "pull only")
+        return registry_error(401, "UNAUTHORIZED", "authentication required", headers=[("WWW-Authenticate", challenge)])
+
     def _answer(self, principal: Principal | Answer, pairs: list[tuple[str, str]], refresh: bool) -> Answer:
         if isinstance(principal, Answer):
             return principal
@@ -110,7 +169,7 @@ class AzureRegistry(Service):
         scopes = [scope for name, value in pairs if name == "scope" for scope in value.split()]
         answer = {"access_token": self.access_token(principal, scopes)}
         if refresh:
-            answer["refresh_token"] = self._sign(principal, _REFRESH_LIFETIME, {"grant_type": "refresh_token"})
+            answer["refresh_token"] = self._sign(principal, self.refresh_lifetime, {"grant_type": "refresh_token"})
         return json_answer(200, answer)
 
     def _basic(self, authorization: str | None) -> Principal | Answer:

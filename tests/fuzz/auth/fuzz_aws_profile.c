@@ -1,6 +1,6 @@
 #include <stdlib.h>
 
-#include "auth/aws_profile.h"
+#include "auth/aws_plan.h"
 #include "base/log.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -10,9 +10,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     pq_log_setup(PQ_QUIET, false);
     PQ_AUTO_SECRET *secret = pq_secret_new(data, size);
     PQ_AUTO_ERRORS errors = {0};
-    PQ_AUTO_AWS_KEYS keys = {0};
-    bool good = pq_aws_profile_read(secret, "secret", NULL, &keys, &errors);
-    if (good != (errors.count == 0) || good != (keys.access_key_id && keys.secret_access_key))
+    PQ_AUTO_AWS_STEP *step = pq_aws_plan_secret(secret, "secret", NULL, &errors);
+    if ((step != NULL) != (errors.count == 0))
         abort();
+    const pq_aws_step *origin = step ? pq_aws_step_origin(step) : NULL;
+    if (origin && (origin->kind != PQ_AWS_STEP_KEYS || !origin->keys.access_key_id || !origin->keys.secret_access_key))
+        abort(); /* a secret leads to keys, and nowhere else */
     return 0;
 }

@@ -19,8 +19,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     PQ_AUTO_ANSWER answer = {.status = (data[0] & 7) * 100, .body = PQ_BUF(1u << 20)};
     pq_buf_add(&answer.body, data + 1, size - 1);
-    PQ_AUTO_ECR_FAULT fault = {0};
-    pq_ecr_fault_read(&answer, &fault);
+    PQ_AUTO_AWS_FAULT fault = {0};
+    pq_aws_fault_read_json(&answer, &fault);
     if ((fault.said && strlen(fault.said) > 310) || (fault.code && strlen(fault.code) > 100))
         abort();
     return 0;

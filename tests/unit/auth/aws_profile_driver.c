@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "auth/aws_profile.h"
+#include "plan_keys.h"
 
 static bool answer(const char *line)
 {
@@ -17,7 +17,7 @@ static bool answer(const char *line)
         PQ_AUTO_AWS_KEYS keys = {0};
         PQ_AUTO_ERRORS errors = {0};
         json_t *out;
-        if (pq_aws_profile_read(secret, "file", profile, &keys, &errors))
+        if (plan_keys(secret, "file", profile, &keys, &errors))
             out = json_pack("[s,s,s?]", keys.access_key_id, pq_secret_bytes(keys.secret_access_key),
                             keys.session_token ? pq_secret_bytes(keys.session_token) : NULL);
         else

@@ -1,4 +1,4 @@
-/* A stand-in for ECR's API: answers from a list, and keeps what it was asked. */
+/* A stand-in for a cloud's API: answers from a list, and keeps what it was asked. */
 #pragma once
 
 #include <stdio.h>
@@ -23,12 +23,14 @@ typedef struct fake_aws {
     size_t count;
     size_t calls;
     pq_strings urls;
+    pq_strings bodies;
     pq_strings headers; /* of the last request, Authorization included */
 } fake_aws;
 
 static inline void fake_aws_clear(fake_aws *fake)
 {
     pq_strings_clear(&fake->urls);
+    pq_strings_clear(&fake->bodies);
     pq_strings_clear(&fake->headers);
 }
 
@@ -39,10 +41,12 @@ static inline bool fake_aws_send(void *context, const pq_http_request *request, 
     const fake_answer *answer = &fake->answers[fake->calls < fake->count ? fake->calls : fake->count - 1];
     fake->calls++;
     pq_strings_add(&fake->urls, request->url);
+    pq_strings_take(&fake->bodies, pq_strndup(request->body ? request->body : "", request->body_length));
     pq_strings_clear(&fake->headers);
-    for (size_t i = 0; i < request->headers->count; i++)
+    for (size_t i = 0; request->headers && i < request->headers->count; i++)
         pq_strings_add(&fake->headers, request->headers->at[i]);
-    pq_strings_take(&fake->headers, pq_asprintf("Authorization: %s", pq_secret_bytes(request->authorization)));
+    if (request->authorization)
+        pq_strings_take(&fake->headers, pq_asprintf("Authorization: %s", pq_secret_bytes(request->authorization)));
     *out = (pq_http_answer){.status = answer->status, .body = PQ_SENSITIVE_BUF(1u << 20)};
     if (answer->header)
         pq_strings_add(&out->headers, answer->header);

@@ -179,7 +179,7 @@ static void a_refusal_is_asked_for_once_and_names_each_host(void **state)
     want_failure(&h, ECR_A, PQ_EDENIED, ECR_A, words);
     want_failure(&h, ECR_B, PQ_EDENIED, ECR_B, words);
     want_failure(&h, ECR_A, PQ_EDENIED, ECR_A, words);
-    assert_int_equal(h.fake.calls, 1);
+    assert_int_equal(h.fake.calls, 2); /* the second asks who that is */
     pull_down(&h);
 }
 
@@ -243,33 +243,35 @@ static void wrong_secrets_are_named(void **state)
     pull_down(&h);
 }
 
-static void what_is_not_built_in_says_so(void **state)
+/* Claims {"exp":4102444800} without a signature: only the cloud proves one. */
+#define CI_TOKEN "eyJhbGciOiJub25lIn0.eyJleHAiOjQxMDI0NDQ4MDB9."
+#define PROVIDER "projects/1/locations/global/workloadIdentityPools/p/providers/r"
+
+static void one_call_serves_all_of_google(void **state)
 {
     (void)state;
     static const char yaml[] =
         "container_registries:\n"
-        "- {type: gar, gar_creds_secret_name: gcp}\n"
-        "- {type: aws, url: " ECR_A ", auth: oidc, role_arn: \"arn:aws:iam::123456789012:role/pull\"}\n"
-        "- {type: aws, url: " ECR_B ", auth: environment}\n"
-        "- type: aws\n"
-        "  url: " ECR_C "\n"
-        "  aws_creds_secret_name: aws_creds\n"
-        "  role_arn: arn:aws:iam::123456789012:role/pull\n"
-        "- type: azure\n"
-        "  url: acme.azurecr.io\n"
-        "  azure_principal_secret_name: azprincipal\n"
-        "  azure_tenant: 11111111-2222-3333-4444-555555555555\n";
+        "- {type: gar, auth: oidc, workload_identity_provider: " PROVIDER ", oidc_token_env: CI}\n"
+        "- {type: gar, url: eu.gcr.io, auth: oidc, workload_identity_provider: " PROVIDER "2, oidc_token_env: CI}\n";
+    static const fake_answer token = {200, NULL, "{\"access_token\":\"ya29.x\",\"expires_in\":3599}"};
+    static const char source[] = "oidc_token_env CI, workload identity pool p/providers/r";
+    assert_int_equal(setenv("CI", CI_TOKEN, 1), 0);
     house h;
-    build(&h, yaml, &good_answer, 1);
-    want_failure(&h, "us-docker.pkg.dev", PQ_ECONFIG, "factory-config.yml:2", "type: gar is not built in yet");
-    want_failure(&h, ECR_A, PQ_ECONFIG, "factory-config.yml:3", "auth: oidc is not built in yet");
-    want_failure(&h, ECR_B, PQ_ECONFIG, "factory-config.yml:4", "auth: environment is not built in yet");
-    want_failure(&h, ECR_C, PQ_ECONFIG, "factory-config.yml:8", "registry 4: role_arn is not built in yet");
-    want_failure(&h, "acme.azurecr.io", PQ_ECONFIG, "factory-config.yml:12", "azure_tenant is not built in yet");
-    PQ_AUTO_ERRORS errors = {0};
-    assert_false(pq_auth_check(h.auth, &errors));
-    assert_int_equal(errors.count, 5);
-    assert_int_equal(h.fake.calls, 0);
+    build(&h, yaml, &token, 1);
+    want(&h, "us-docker.pkg.dev", "oauth2accesstoken", "ya29.x", source);
+    want(&h, "docker.us-central1.rep.pkg.dev", "oauth2accesstoken", "ya29.x", source);
+    want(&h, "gcr.io", "oauth2accesstoken", "ya29.x", source);
+    assert_int_equal(h.fake.calls, 1);
+    assert_string_equal(h.fake.urls.at[0], "https://sts.googleapis.com/v1/token");
+    /* Another provider is another identity. */
+    want(&h, "eu.gcr.io", "oauth2accesstoken", "ya29.x", "oidc_token_env CI, workload identity pool p/providers/r2");
+    assert_int_equal(h.fake.calls, 2);
+    PQ_AUTO_ERROR err = {0};
+    PQ_AUTO_CREDENTIAL credential = {0};
+    must(pq_auth_get(h.auth, "us-docker.pkg.dev.example.com", NULL, &credential, &err), &err);
+    assert_null(credential.secret);
+    (void)unsetenv("CI");
     pull_down(&h);
 }
 
@@ -343,7 +345,7 @@ int main(void)
         cmocka_unit_test(a_refusal_is_asked_for_once_and_names_each_host),
         cmocka_unit_test(a_secret_goes_only_where_it_is_bound_to),
         cmocka_unit_test(wrong_secrets_are_named),
-        cmocka_unit_test(what_is_not_built_in_says_so),
+        cmocka_unit_test(one_call_serves_all_of_google),
         cmocka_unit_test(the_check_finds_all_problems_offline),
         cmocka_unit_test(the_hub_has_its_own_secret),
     };

@@ -55,7 +55,7 @@ static void every_partition_is_known(void **state)
         assert_string_equal(host.partition->name, good[i].partition);
         assert_int_equal(host.fips, good[i].fips);
         assert_int_equal(host.dual_stack, good[i].dual);
-        PQ_AUTO_FREE char *api = pq_aws_ecr_api_host(&host);
+        PQ_AUTO_FREE char *api = pq_aws_ecr_api_host(&host, (pq_aws_reach){host.fips, host.dual_stack});
         assert_string_equal(api, good[i].api);
     }
 }
@@ -97,8 +97,8 @@ static void nothing_else_is_taken_for_aws(void **state)
         "123456789012.dkr.ecr.us-east-2.on.aws",
         "123456789012.dkr-ecr.us-east-2.amazonaws.com",
         "123456789012.dkr-ecr.us-iso-east-1.on.aws",
-        "public.ecr.aws",
-        "ecr-public.aws.com",
+        "public.ecr.aws.example",
+        "x.public.ecr.aws",
         "https://123456789012.dkr.ecr.us-east-2.amazonaws.com",
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
@@ -122,6 +122,60 @@ static void a_suffix_of_another_partition_is_named(void **state)
     assert_string_equal(err.hint, "write 123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn");
 }
 
+static void the_public_gallery_is_in_one_region(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"public.ecr.aws", "ecr-public.aws.com"};
+    for (size_t i = 0; i < 2; i++) {
+        PQ_AUTO_ERROR err = {0};
+        PQ_AUTO_AWS_HOST host = {0};
+        assert_true(pq_aws_host_parse(names[i], &host, &err));
+        assert_true(host.gallery);
+        assert_string_equal(host.region, "us-east-1");
+        PQ_AUTO_FREE char *api = pq_aws_ecr_api_host(&host, (pq_aws_reach){0});
+        assert_string_equal(api, "api.ecr-public.us-east-1.amazonaws.com");
+    }
+}
+
+/* What botocore 1.29's endpoint rules (sts, sso) give for each; `dual` of partitions younger than it: partitions.json.
+ */
+static void sts_and_sso_have_hosts_in_every_partition(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *region;
+        pq_aws_reach reach;
+        const char *sts, *sso;
+    } hosts[] = {
+        {"us-east-2", {false, false}, "sts.us-east-2.amazonaws.com", "portal.sso.us-east-2.amazonaws.com"},
+        {"us-east-2", {true, false}, "sts-fips.us-east-2.amazonaws.com", "portal.sso-fips.us-east-2.amazonaws.com"},
+        {"eu-west-1", {false, true}, "sts.eu-west-1.api.aws", "portal.sso.eu-west-1.api.aws"},
+        {"us-west-2", {true, true}, "sts-fips.us-west-2.api.aws", "portal.sso-fips.us-west-2.api.aws"},
+        {"cn-north-1", {false, false}, "sts.cn-north-1.amazonaws.com.cn", "portal.sso.cn-north-1.amazonaws.com.cn"},
+        {"cn-north-1",
+         {false, true},
+         "sts.cn-north-1.api.amazonwebservices.com.cn",
+         "portal.sso.cn-north-1.api.amazonwebservices.com.cn"},
+        {"us-gov-west-1", {false, false}, "sts.us-gov-west-1.amazonaws.com", "portal.sso.us-gov-west-1.amazonaws.com"},
+        {"us-gov-west-1",
+         {true, false},
+         "sts.us-gov-west-1.amazonaws.com",
+         "portal.sso-fips.us-gov-west-1.amazonaws.com"},
+        {"us-gov-west-1", {true, true}, "sts-fips.us-gov-west-1.api.aws", "portal.sso-fips.us-gov-west-1.api.aws"},
+        {"us-iso-east-1", {false, false}, "sts.us-iso-east-1.c2s.ic.gov", "portal.sso.us-iso-east-1.c2s.ic.gov"},
+        {"us-isob-east-1",
+         {false, false},
+         "sts.us-isob-east-1.sc2s.sgov.gov",
+         "portal.sso.us-isob-east-1.sc2s.sgov.gov"},
+    };
+    for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++) {
+        PQ_AUTO_FREE char *sts = pq_aws_sts_host(hosts[i].region, hosts[i].reach);
+        PQ_AUTO_FREE char *sso = pq_aws_sso_host(hosts[i].region, hosts[i].reach);
+        assert_string_equal(sts, hosts[i].sts);
+        assert_string_equal(sso, hosts[i].sso);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -129,6 +183,8 @@ int main(void)
         cmocka_unit_test(the_configuration_reads_the_same),
         cmocka_unit_test(nothing_else_is_taken_for_aws),
         cmocka_unit_test(a_suffix_of_another_partition_is_named),
+        cmocka_unit_test(the_public_gallery_is_in_one_region),
+        cmocka_unit_test(sts_and_sso_have_hosts_in_every_partition),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,17 +2,18 @@
 
 #include <string.h>
 
-#include "auth/aws_profile.h"
+#include "plan_keys.h"
 
 #define ID "AKIAIOSFODNN7EXAMPLE"
 #define TEMPORARY_ID "ASIAIOSFODNN7EXAMPLE"
 #define SECRET "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+#define ROLE "arn:aws:iam::123456789012:role/pull"
 #define KEYS "aws_access_key_id = " ID "\naws_secret_access_key = " SECRET "\n"
 
 static bool read_text(const char *text, const char *profile, pq_aws_keys *out, pq_errors *errors)
 {
     PQ_AUTO_SECRET *secret = pq_secret_new(text, strlen(text));
-    return pq_aws_profile_read(secret, "secret aws_creds", profile, out, errors);
+    return plan_keys(secret, "secret aws_creds", profile, out, errors);
 }
 
 static void what_botocore_reads_is_read(void **state)
@@ -30,6 +31,7 @@ static void what_botocore_reads_is_read(void **state)
         {"[default]\ns3 =\n  max_concurrent_requests = 20\n  aws_access_key_id = nested\n" KEYS, NULL, NULL},
         {"[default]\n" KEYS "region = eu-west-1\noutput = json\n", NULL, NULL},
         {"[a]\nrole_arn = arn:aws:iam::1:role/x\nsource_profile = default\n[default]\n" KEYS, "default", NULL},
+        {"[a]\nrole_arn = " ROLE "\nsource_profile = default\n[default]\n" KEYS, "a", NULL},
         {"[default]\naws_access_key_id = " TEMPORARY_ID "\naws_secret_access_key = " SECRET
          "\naws_security_token = old\n",
          NULL, "old"},
@@ -103,8 +105,6 @@ static void each_mistake_has_its_words(void **state)
         {"{}", NULL, "secret aws_creds", "this is JSON", "aws configure"},
         {"\xff\xfe[", NULL, "secret aws_creds", "UTF-16", "PowerShell"},
         {"[default]\n# \xe9t\xe9\n" KEYS, NULL, "secret aws_creds", "not text", NULL},
-        {"[default]\nrole_arn = arn:aws:iam::1:role/x\nsource_profile = base\n[base]\n" KEYS, NULL,
-         "secret aws_creds:2", "not built in yet", "static keys"},
         {"[default]\ncredential_process = /bin/sh\n", NULL, "secret aws_creds:2", "a secret is not code",
          "aws_access_key_id"},
         {"[default]\nweb_identity_token_file = /etc/passwd\nrole_arn = x\n", NULL, "secret aws_creds:2",

@@ -18,6 +18,7 @@ typedef struct cloud {
     pq_code code;
     time_t life;
     double slow;
+    bool identity_token;
     const char *calls;
 } cloud;
 
@@ -34,6 +35,7 @@ static bool ask(void *context, pq_credential *out, pq_error *err)
     *out = (pq_credential){.username = pq_strdup("AWS"),
                            .secret = pq_secret_new(token, strlen(token)),
                            .expires = c->life ? pq_now() + c->life : 0,
+                           .identity_token = c->identity_token,
                            .source = pq_strdup("secret a")};
     return true;
 }
@@ -78,6 +80,7 @@ static pq_code get(fixture *f, cloud c, bool failures)
     }
     assert_string_equal(credential.username, "AWS");
     assert_string_equal(credential.source, "secret a");
+    assert_int_equal(credential.identity_token, c.identity_token);
     assert_string_equal(pq_secret_bytes(credential.secret), token);
     return PQ_OK;
 }
@@ -284,6 +287,7 @@ static void without_a_folder_it_works_too(void **state)
     PQ_AUTO_ERROR err = {0};
     cloud c = {.life = 3600, .calls = f.calls};
     assert_true(pq_cache_get(NULL, f.name, true, ask, &c, &credential, &err));
+    pq_credential_clear(&credential);
     /* One that is not to be written, nor opened: root may write anywhere, so the folder goes. */
     PQ_AUTO_FREE char *gone = pq_path_join(*state, "gone");
     assert_int_equal(mkdir(gone, 0700), 0);
@@ -368,6 +372,15 @@ static void what_is_left_behind_goes(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, pq_memory_folder_make, pq_folder_remove)
 
+static void an_identity_token_stays_one(void **state)
+{
+    FIXTURE(state);
+    const cloud c = {.life = 3600, .identity_token = true};
+    assert_int_equal(get(&f, c, false), PQ_OK);
+    assert_int_equal(get(&f, c, false), PQ_OK);
+    assert_int_equal(count_calls(&f), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -385,6 +398,7 @@ int main(void)
         cmocka_unit_test(names_tell_identities_apart_and_nothing_else),
         TEST(an_answer_is_a_copy_with_its_sources),
         TEST(what_is_left_behind_goes),
+        TEST(an_identity_token_stays_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,7 +10,9 @@ typedef struct setting {
     pq_aws_host host;
     pq_aws_keys keys;
     long offset;
+    pq_aws_caller caller;
     pq_ecr_call call;
+    bool denied;
 } setting;
 
 static void set_up(setting *s, const fake_answer *answers, size_t count)
@@ -20,13 +22,12 @@ static void set_up(setting *s, const fake_answer *answers, size_t count)
     assert_true(pq_aws_host_parse("123456789012.dkr.ecr.us-east-2.amazonaws.com", &s->host, &err));
     s->keys = (pq_aws_keys){.access_key_id = pq_strdup("AKIAIOSFODNN7EXAMPLE"),
                             .secret_access_key = pq_secret_new(SECRET, strlen(SECRET))};
-    s->call = (pq_ecr_call){.registry = &s->host,
-                            .keys = &s->keys,
-                            .where = "the.host",
-                            .send = fake_aws_send,
-                            .send_context = &s->fake,
-                            .pause = 0.001,
-                            .clock_offset = &s->offset};
+    s->caller = (pq_aws_caller){.where = "the.host",
+                                .send = fake_aws_send,
+                                .send_context = &s->fake,
+                                .pause = 0.001,
+                                .clock_offset = &s->offset};
+    s->call = (pq_ecr_call){.caller = &s->caller, .registry = &s->host, .keys = &s->keys};
 }
 
 static void tear_down(setting *s)
@@ -44,7 +45,7 @@ static void a_token_is_asked_for_and_read(void **state)
     set_up(&s, &good, 1);
     PQ_AUTO_ERROR err = {0};
     PQ_AUTO_CREDENTIAL credential = {0};
-    assert_true(pq_ecr_get_token(&s.call, &credential, &err));
+    assert_true(pq_ecr_get_token(&s.call, &credential, &s.denied, &err));
     assert_string_equal(credential.username, "AWS");
     assert_string_equal(pq_secret_bytes(credential.secret), "pass:word");
     assert_int_equal(credential.expires, 4102444800);
@@ -81,7 +82,7 @@ static void the_endpoint_can_be_elsewhere_but_not_in_the_clear(void **state)
         PQ_AUTO_ERROR err = {0};
         PQ_AUTO_CREDENTIAL credential = {0};
         s.call.endpoint = places[i].endpoint;
-        assert_int_equal(pq_ecr_get_token(&s.call, &credential, &err), places[i].url != NULL);
+        assert_int_equal(pq_ecr_get_token(&s.call, &credential, &s.denied, &err), places[i].url != NULL);
         if (places[i].url) {
             assert_string_equal(s.fake.urls.at[0], places[i].url);
         } else {
@@ -158,11 +159,12 @@ static void every_fault_has_its_words(void **state)
         set_up(&s, &answer, 1);
         PQ_AUTO_ERROR err = {0};
         PQ_AUTO_CREDENTIAL credential = {0};
-        assert_false(pq_ecr_get_token(&s.call, &credential, &err));
+        assert_false(pq_ecr_get_token(&s.call, &credential, &s.denied, &err));
         if (err.code != faults[i].code || !strstr(err.message, faults[i].message) || strstr(err.message, "SESSION") ||
             strstr(err.message, "second line") || (faults[i].hint && !strstr(err.hint, faults[i].hint)))
             fail_msg("fault %zu: %s: %s (%s)", i, pq_code_name(err.code), err.message, err.hint);
         assert_int_equal(s.fake.calls, faults[i].calls);
+        assert_int_equal(s.denied, strstr(err.message, "may not get a registry password") != NULL);
         assert_null(credential.secret);
         tear_down(&s);
     }
@@ -181,7 +183,7 @@ static void what_aws_says_is_cut_short(void **state)
     set_up(&s, &answer, 1);
     PQ_AUTO_ERROR err = {0};
     PQ_AUTO_CREDENTIAL credential = {0};
-    assert_false(pq_ecr_get_token(&s.call, &credential, &err));
+    assert_false(pq_ecr_get_token(&s.call, &credential, &s.denied, &err));
     assert_true(strlen(err.message) < 400);
     assert_true(pq_utf8_valid(err.message, strlen(err.message)));
     assert_null(strstr(err.message, SECRET));
@@ -198,7 +200,7 @@ static void throttling_passes(void **state)
     set_up(&s, answers, 3);
     PQ_AUTO_ERROR err = {0};
     PQ_AUTO_CREDENTIAL credential = {0};
-    assert_true(pq_ecr_get_token(&s.call, &credential, &err));
+    assert_true(pq_ecr_get_token(&s.call, &credential, &s.denied, &err));
     assert_int_equal(s.fake.calls, 3);
     tear_down(&s);
 }
@@ -225,7 +227,7 @@ static void a_wrong_clock_is_named_and_corrected_once(void **state)
         PQ_AUTO_ERROR err = {0};
         PQ_AUTO_CREDENTIAL credential = {0};
         size_t warnings = pq_warnings()->count;
-        assert_true(pq_ecr_get_token(&s.call, &credential, &err));
+        assert_true(pq_ecr_get_token(&s.call, &credential, &s.denied, &err));
         assert_int_equal(s.fake.calls, 2);
         assert_true(labs(s.offset - off) <= 2);
         char low[PQ_TIME_TEXT], high[PQ_TIME_TEXT];
@@ -254,7 +256,7 @@ static void a_clock_that_stays_wrong_is_an_error(void **state)
         set_up(&s, i ? &without_date : &with_date, 1);
         PQ_AUTO_ERROR err = {0};
         PQ_AUTO_CREDENTIAL credential = {0};
-        assert_false(pq_ecr_get_token(&s.call, &credential, &err));
+        assert_false(pq_ecr_get_token(&s.call, &credential, &s.denied, &err));
         assert_int_equal(err.code, PQ_EFAILED);
         assert_non_null(strstr(err.message, "Signature expired"));
         assert_string_equal(err.hint, "set this machine's clock");
@@ -272,9 +274,29 @@ static void a_session_token_goes_along(void **state)
     s.keys.session_token = pq_secret_new("session/token==", 15);
     PQ_AUTO_ERROR err = {0};
     PQ_AUTO_CREDENTIAL credential = {0};
-    assert_true(pq_ecr_get_token(&s.call, &credential, &err));
+    assert_true(pq_ecr_get_token(&s.call, &credential, &s.denied, &err));
     assert_string_equal(fake_aws_header(&s.fake, "X-Amz-Security-Token"), "session/token==");
     assert_non_null(strstr(fake_aws_header(&s.fake, "Authorization"), "x-amz-security-token"));
+    tear_down(&s);
+}
+
+/* The answer's form: ECR Public API reference, GetAuthorizationToken. */
+static void the_public_gallery_has_an_api_of_its_own(void **state)
+{
+    (void)state;
+    static const fake_answer good = {
+        200, NULL, "{\"authorizationData\":{\"authorizationToken\":\"" FAKE_TOKEN "\",\"expiresAt\":4102444800.25}}"};
+    setting s;
+    set_up(&s, &good, 1);
+    pq_aws_host_clear(&s.host);
+    PQ_AUTO_ERROR err = {0};
+    PQ_AUTO_CREDENTIAL credential = {0};
+    assert_true(pq_aws_host_parse("public.ecr.aws", &s.host, &err));
+    assert_true(pq_ecr_get_token(&s.call, &credential, &s.denied, &err));
+    assert_string_equal(pq_secret_bytes(credential.secret), "pass:word");
+    assert_string_equal(s.fake.urls.at[0], "https://api.ecr-public.us-east-1.amazonaws.com/");
+    assert_string_equal(fake_aws_header(&s.fake, "X-Amz-Target"), "SpencerFrontendService.GetAuthorizationToken");
+    assert_non_null(strstr(fake_aws_header(&s.fake, "Authorization"), "/us-east-1/ecr-public/aws4_request"));
     tear_down(&s);
 }
 
@@ -289,6 +311,7 @@ int main(void)
         cmocka_unit_test(a_wrong_clock_is_named_and_corrected_once),
         cmocka_unit_test(a_clock_that_stays_wrong_is_an_error),
         cmocka_unit_test(a_session_token_goes_along),
+        cmocka_unit_test(the_public_gallery_has_an_api_of_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -45,6 +45,43 @@ static void how_a_child_ended_is_told(void **state)
     assert_int_equal(status, 137);
 }
 
+static void a_child_reads_what_it_is_told(void **state)
+{
+    (void)state;
+    PQ_AUTO_STRINGS argv = {0}, environment = {0};
+    pq_strings_add(&argv, "/bin/cat");
+    PQ_AUTO_BUF out = PQ_BUF(4096);
+    PQ_AUTO_ERROR err = {0};
+    int status = -1;
+    const pq_process_options options = {.argv = &argv,
+                                        .environment = &environment,
+                                        .standard_output = &out,
+                                        .standard_input = "ghcr.io\n",
+                                        .service_fd = -1};
+    assert_true(pq_process_run(&options, &status, &err));
+    assert_int_equal(status, 0);
+    assert_string_equal(pq_buf_text(&out), "ghcr.io\n");
+    assert_true(run((const char *const[]){"/bin/cat", NULL}, &environment, &out, &status, &err));
+    assert_string_equal(pq_buf_text(&out), "ghcr.io\n");
+}
+
+static void a_child_has_its_time(void **state)
+{
+    (void)state;
+    PQ_AUTO_STRINGS argv = {0}, environment = {0};
+    pq_strings_add(&argv, "/bin/sleep");
+    pq_strings_add(&argv, "30");
+    PQ_AUTO_ERROR err = {0};
+    int status = -1;
+    const pq_process_options options = {.argv = &argv, .environment = &environment, .timeout = 0.2, .service_fd = -1};
+    double begun = pq_monotonic();
+    assert_false(pq_process_run(&options, &status, &err));
+    assert_int_equal(err.code, PQ_EFAILED);
+    assert_string_equal(err.where, "/bin/sleep");
+    assert_string_equal(err.message, "does not end within 0.2 seconds");
+    assert_true(pq_monotonic() - begun < 5);
+}
+
 static void what_cannot_be_run_is_an_error(void **state)
 {
     (void)state;
@@ -141,6 +178,8 @@ int main(void)
         cmocka_unit_test(only_absolute_folders_of_the_path_are_handed_on),
         cmocka_unit_test(a_child_gets_what_it_is_given_and_no_more),
         cmocka_unit_test(how_a_child_ended_is_told),
+        cmocka_unit_test(a_child_reads_what_it_is_told),
+        cmocka_unit_test(a_child_has_its_time),
         cmocka_unit_test(what_cannot_be_run_is_an_error),
         cmocka_unit_test(grandchildren_are_not_waited_for),
     };

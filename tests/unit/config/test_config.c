@@ -207,29 +207,30 @@ static void entries_may_share_by_anchor(void **state)
 static void unknown_keys_name_the_nearest(void **state)
 {
     (void)state;
-    refuse(
-        "container_registries:\n"
-        "- type: aws\n"
-        "  regoin: us-east-2\n"
-        "  url: 123456789012.dkr.ecr.us-east-2.amazonaws.com\n"
-        "  aws_cred_secret_name: c\n"
-        "- type: generic\n"
-        "  url: ghcr.io\n"
-        "  generic_secret_name: g\n"
-        "  azure_tenant: t\n"
-        "  zzz: 1\n"
-        "  auth: oidc\n"
-        "hub:\n"
-        "  ulr: hub.example.com/acme\n"
-        "tuf:\n"
-        "  target_expire_after: 1Y\n",
-        "3:3: registry 1: unknown key in an entry of type aws (did you mean `region`?)\n"
-        "5:3: registry 1: unknown key in an entry of type aws (did you mean `aws_creds_secret_name`?)\n"
-        "9:3: registry 2: `azure_tenant` belongs to entries of type azure, not generic\n"
-        "10:3: registry 2: unknown key in an entry of type generic (known are `type`, `url`, `generic_secret_name`)\n"
-        "11:3: registry 2: `auth` belongs to entries of type aws, azure, gar, not generic\n"
-        "13:3: hub: unknown key (known are `url`, `hub_secret_name`)\n"
-        "15:3: tuf: unknown key (did you mean `targets_expire_after`?)\n");
+    refuse("container_registries:\n"
+           "- type: aws\n"
+           "  regoin: us-east-2\n"
+           "  url: 123456789012.dkr.ecr.us-east-2.amazonaws.com\n"
+           "  aws_cred_secret_name: c\n"
+           "- type: generic\n"
+           "  url: ghcr.io\n"
+           "  generic_secret_name: g\n"
+           "  azure_tenant: t\n"
+           "  zzz: 1\n"
+           "  auth: oidc\n"
+           "hub:\n"
+           "  ulr: hub.example.com/acme\n"
+           "tuf:\n"
+           "  target_expire_after: 1Y\n",
+           "3:3: registry 1: unknown key in an entry of type aws (did you mean `region`?)\n"
+           "5:3: registry 1: unknown key in an entry of type aws (did you mean `aws_creds_secret_name`?)\n"
+           "9:3: registry 2: `azure_tenant` belongs to entries of type azure, not generic\n"
+           "10:3: registry 2: unknown key in an entry of type generic (known are `type`, `url`, `auth`, "
+           "`generic_secret_name`)\n"
+           "11:3: registry 2: `auth` and a secret exclude each other: remove one\n"
+           "11:9: registry 2: `auth` must be environment in an entry of type generic\n"
+           "13:3: hub: unknown key (known are `url`, `hub_secret_name`)\n"
+           "15:3: tuf: unknown key (did you mean `targets_expire_after`?)\n");
 }
 
 static void urls_show_the_right_form(void **state)
@@ -290,6 +291,7 @@ static void aws_hosts_agree_with_themselves(void **state)
            "  url: 123456789012.dkr.ecr.us-east-2.amazonaws.com.evil.example\n"
            "- type: aws\n"
            "  aws_creds_secret_name: c\n"
+           "  region: us-east-2\n"
            "  url: public.ecr.aws\n",
            "4:8: registry 1: `url` is not the host of a private ECR registry (write "
            "ACCOUNT.dkr.ecr.REGION.amazonaws.com, the account with its 12 digits)\n"
@@ -299,7 +301,8 @@ static void aws_hosts_agree_with_themselves(void **state)
            "`url`)\n"
            "14:8: registry 4: `url` is not the host of a private ECR registry (write "
            "ACCOUNT.dkr.ecr.REGION.amazonaws.com, the account with its 12 digits)\n"
-           "17:8: registry 5: the public registry of Amazon needs no entry (remove the entry)\n");
+           "17:11: registry 5: `region` is not the one of `url`, which is us-east-1 (remove `region`: the public "
+           "gallery's API is in us-east-1 only)\n");
 }
 
 #define AWS_URL "url: 123456789012.dkr.ecr.us-east-2.amazonaws.com"

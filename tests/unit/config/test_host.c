@@ -44,6 +44,53 @@ static void hosts_are_compared_in_one_form(void **state)
     }
 }
 
+static void docker_hub_has_several_names(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"docker.io", "index.docker.io", "Registry-1.docker.io:443"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        PQ_AUTO_FREE char *host = NULL, *right_form = NULL, *asked = pq_host_asked(names[i]);
+        const char *reason = NULL;
+        assert_true(pq_host_parse(names[i], &host, &reason, &right_form));
+        assert_string_equal(host, "docker.io");
+        assert_string_equal(asked, "docker.io");
+    }
+    PQ_AUTO_FREE char *other = pq_host_asked("auth.docker.io");
+    assert_string_equal(other, "auth.docker.io");
+}
+
+static void hosts_of_google(void **state)
+{
+    (void)state;
+    static const char *const good[] = {
+        "us-docker.pkg.dev", "europe-west1-docker.pkg.dev", "docker.us-central1.rep.pkg.dev", "gcr.io", "us.gcr.io",
+        "eu.gcr.io"};
+    static const char *const bad[] = {"us-docker.pkg.dev.example.com",
+                                      "us-docker.pkg.dev:8443",
+                                      "-docker.pkg.dev",
+                                      "docker.pkg.dev",
+                                      "a.us-docker.pkg.dev",
+                                      "us-python.pkg.dev",
+                                      "xgcr.io",
+                                      "a.b.gcr.io",
+                                      "gcr.io.example.com",
+                                      "gcr.io:444",
+                                      ".gcr.io",
+                                      "us.gcr.iox",
+                                      "docker..rep.pkg.dev",
+                                      "docker.a.b.rep.pkg.dev",
+                                      "docker.rep.pkg.dev",
+                                      "docker.us.rep.pkg.dev.example.com",
+                                      "us_docker.pkg.dev",
+                                      "pkg.dev"};
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+        if (!pq_google_host(good[i]))
+            fail_msg("%s", good[i]);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        if (pq_google_host(bad[i]))
+            fail_msg("%s", bad[i]);
+}
+
 static void the_right_form_is_shown(void **state)
 {
     (void)state;
@@ -57,7 +104,6 @@ static void the_right_form_is_shown(void **state)
         {"ghcr.io/acme/app", "has a path", "ghcr.io"},
         {"us-docker.pkg.dev/project/repo:1", "has a path", "us-docker.pkg.dev"},
         {"https://index.docker.io/v1/", "has a scheme", "docker.io"},
-        {"registry-1.docker.io", "is not the name that Docker Hub has in image references", "docker.io"},
         {"a.b.", "is not a host name with an optional port", "a.b"},
         {"acme", "is not a host name with an optional port", NULL},
         {"https://", "has a scheme", NULL},
@@ -127,12 +173,57 @@ static void ecr_hosts_are_anchored_at_both_ends(void **state)
     assert_string_equal(pq_ecr_suffix("xx-new-1", false), "amazonaws.com");
 }
 
+static void azure_hosts_are_anchored_at_both_ends(void **state)
+{
+    (void)state;
+    const struct {
+        const char *host;
+        pq_azure_cloud cloud;
+    } good[] = {
+        {"acme.azurecr.io", PQ_AZURE_PUBLIC},
+        {"acme-dxf7h2bqa4c9gjkm.azurecr.io", PQ_AZURE_PUBLIC},
+        {"acme.westeurope.geo.azurecr.io", PQ_AZURE_PUBLIC},
+        {"acme.azurecr.us", PQ_AZURE_US_GOVERNMENT},
+        {"acme.azurecr.cn", PQ_AZURE_CHINA},
+    };
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        pq_azure_cloud cloud;
+        if (!pq_acr_host_parse(good[i].host, &cloud) || cloud != good[i].cloud)
+            fail_msg("%s", good[i].host);
+    }
+    static const char *const bad[] = {
+        "azurecr.io",
+        ".azurecr.io",
+        "-acme.azurecr.io",
+        "acme-.azurecr.io",
+        "acme..azurecr.io",
+        "a_b.azurecr.io",
+        "acme.azurecr.io.evil.example",
+        "acmeazurecr.io",
+        "acme.azurecr.iox",
+        "acme.azurecr.io:443",
+        "acme.azurecr.de",
+        "acme.westeurope.data.azurecr.io",
+        "evil.example/.azurecr.io",
+        "evil.example@acme.azurecr.io",
+        "",
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        pq_azure_cloud cloud;
+        if (pq_acr_host_parse(bad[i], &cloud))
+            fail_msg("%s", bad[i]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hosts_are_compared_in_one_form),
+        cmocka_unit_test(docker_hub_has_several_names),
+        cmocka_unit_test(hosts_of_google),
         cmocka_unit_test(the_right_form_is_shown),
         cmocka_unit_test(ecr_hosts_are_anchored_at_both_ends),
+        cmocka_unit_test(azure_hosts_are_anchored_at_both_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -75,12 +75,23 @@ static void a_shown_url_holds_no_password(void **state)
     }
 }
 
+static void a_form_escapes_what_it_is_given(void **state)
+{
+    (void)state;
+    PQ_AUTO_BUF form = PQ_SENSITIVE_BUF(1000);
+    PQ_AUTO_SECRET *secret = pq_secret_new("a\0&=b", 5);
+    pq_form_add(&form, "one", "x y");
+    pq_form_add(&form, "two", "");
+    pq_form_add_secret(&form, "three", secret);
+    assert_string_equal(pq_buf_text(&form), "one=x%20y&two=&three=a%00%26%3Db");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_shown_url_holds_no_password),       cmocka_unit_test(secrets_go_to_https_and_loopback_only),
         cmocka_unit_test(an_origin_is_scheme_host_and_port),   cmocka_unit_test(locations_resolve_as_rfc_3986_says),
-        cmocka_unit_test(escaping_leaves_only_the_unreserved),
+        cmocka_unit_test(escaping_leaves_only_the_unreserved), cmocka_unit_test(a_form_escapes_what_it_is_given),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -91,6 +91,41 @@ static void both_names_of_a_token_are_read(void **state)
     pq_secret_free(token.header);
 }
 
+/* Azure's registries do not say how long: the token itself does, and RFC 7519 says where. */
+static void a_tokens_own_life_counts(void **state)
+{
+    (void)state;
+    PQ_AUTO_ERROR err = {0};
+    pq_token token = {0};
+    /* {"iat":1600000000,"exp":1600004500}; {"exp":1600004500}, which tells no length */
+    assert_true(
+        read_token(200, "{\"access_token\":\"e30.eyJpYXQiOjE2MDAwMDAwMDAsImV4cCI6MTYwMDAwNDUwMH0.\"}", &token, &err));
+    assert_true(token.lifetime > 3900 && token.lifetime < 4500);
+    pq_secret_free(token.header);
+    assert_true(read_token(200, "{\"access_token\":\"e30.eyJleHAiOjE2MDAwMDQ1MDB9.\"}", &token, &err));
+    assert_true(token.lifetime > 30 && token.lifetime <= 60);
+    pq_secret_free(token.header);
+    assert_true(read_token(
+        200, "{\"access_token\":\"e30.eyJpYXQiOjE2MDAwMDAwMDAsImV4cCI6MTYwMDAwNDUwMH0.\",\"expires_in\":100}", &token,
+        &err));
+    assert_true(token.lifetime > 50 && token.lifetime < 100);
+    pq_secret_free(token.header);
+}
+
+/* RFC 6749, section 6, with the parameters of the distribution specification. */
+static void a_form_asks_with_an_identity_token(void **state)
+{
+    (void)state;
+    PQ_AUTO_SECRET *token = pq_secret_new("a.b+c", 5);
+    const pq_credential identity = {.secret = token, .identity_token = true};
+    PQ_AUTO_SECRET *form = pq_token_form(&identity, "acme.azurecr.io", "repository:a/b:pull");
+    assert_string_equal(pq_secret_bytes(form),
+                        "grant_type=refresh_token&service=acme.azurecr.io&scope=repository%3Aa%2Fb%3A"
+                        "pull&client_id=pratique&refresh_token=a.b%2Bc");
+    PQ_AUTO_SECRET *less = pq_token_form(&identity, NULL, "");
+    assert_string_equal(pq_secret_bytes(less), "grant_type=refresh_token&client_id=pratique&refresh_token=a.b%2Bc");
+}
+
 static void bad_answers_are_errors(void **state)
 {
     (void)state;
@@ -120,6 +155,7 @@ int main(void)
         cmocka_unit_test(a_realm_must_be_the_registrys_own), cmocka_unit_test(tenants_are_strangers),
         cmocka_unit_test(basic_is_as_in_rfc_7617),           cmocka_unit_test(a_token_url_escapes_its_parts),
         cmocka_unit_test(both_names_of_a_token_are_read),    cmocka_unit_test(bad_answers_are_errors),
+        cmocka_unit_test(a_tokens_own_life_counts),          cmocka_unit_test(a_form_asks_with_an_identity_token),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
