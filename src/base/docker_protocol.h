@@ -9,6 +9,9 @@
 #define PQ_DOCKER_NOT_FOUND "credentials not found in native keychain"
 #define PQ_DOCKER_NO_URL "no credentials server URL"
 
+/* Set for a helper that we ask: should it ask us in turn, it hears that there is nothing. */
+#define PQ_DOCKER_ASKED "PRATIQUE_ASKED"
+
 enum { PQ_DOCKER_URL_MAX = 1000 }; /* bytes of a server URL that are looked at */
 
 /* The host that a client means by a server URL (`https://host/v2/`, `host:port`): lower case, without scheme, path and

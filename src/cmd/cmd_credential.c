@@ -215,8 +215,9 @@ static void not_found(pq_cli *cli)
 
 static void get_answer(question *q, const pq_arguments *arguments)
 {
-    bool served = false;
-    if (!read_host(q) || !open_question(q, pq_arguments_value(arguments, "binding"), &served) || (served && !ask(q)))
+    bool served = false, asked = getenv(PQ_DOCKER_ASKED) != NULL;
+    if (!read_host(q) || (!asked && !open_question(q, pq_arguments_value(arguments, "binding"), &served)) ||
+        (served && !ask(q)))
         return;
     if (!served || !q->credential.secret) {
         not_found(q->cli);

@@ -253,7 +253,7 @@ static int get(void)
         return refuse(PQ_DOCKER_NO_URL);
     PQ_AUTO_FREE char *host = pq_docker_host(start);
     /* What a NUL hides is not asked for. */
-    if (!host || length > PQ_DOCKER_URL_MAX || strlen(url) != length)
+    if (!host || length > PQ_DOCKER_URL_MAX || strlen(url) != length || getenv(PQ_DOCKER_ASKED))
         return refuse(PQ_DOCKER_NOT_FOUND);
     start[strcspn(start, " \t\r\n")] = '\0';
     const char *socket_path = getenv("PRATIQUE_HELPER_SOCKET");
