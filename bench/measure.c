@@ -1,6 +1,6 @@
 /* measure REPORT PROGRAM [ARGUMENT...]: runs a program and writes "NANOSECONDS CPU KIB STATUS" to REPORT: wall time
- * from fork to its end, processor time of all its processes in nanoseconds, the peak resident size of its largest process,
- * the exit status (128 + N for signal N).
+ * from fork to its end, processor time of all its processes in nanoseconds, the peak resident size of its largest
+ * process, the exit status (128 + N for signal N).
  *
  * Its own small program, because a child's peak begins with that of whoever forked it, and Python's is 10 MiB. */
 #include <stdio.h>

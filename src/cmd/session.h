@@ -35,8 +35,8 @@ bool pq_session_read_mirrors(pq_session *session, pq_cli *cli, const pq_strings 
 bool pq_session_open_secrets(pq_session *session, pq_cli *cli);
 /* Opens the cache of tokens; `folder` names it, else it is looked for. Without one all works, and says so once. */
 void pq_session_open_cache(pq_session *session, const char *folder);
-/* After the two before: identities alone. The HTTP client is made when a cloud is asked, for libcurl takes longer to load
- * than all else together. */
+/* After the two before: identities alone. The HTTP client is made when a cloud is asked, for libcurl takes longer to
+ * load than all else together. */
 void pq_session_open_auth(pq_session *session);
 /* After the two before: HTTP client, identities, registry client. */
 bool pq_session_connect(pq_session *session, pq_cli *cli);

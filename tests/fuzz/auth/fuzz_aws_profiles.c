@@ -24,6 +24,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (parsed && (step != NULL) != (errors.count == 0))
         abort();
     PQ_AUTO_FREE char *key = step ? pq_aws_step_key(step) : NULL;
+    if ((key != NULL) != (step != NULL))
+        abort();
     for (const pq_aws_step *at = step; at; at = at->source)
         if ((at->kind == PQ_AWS_STEP_ROLE) != (at->source != NULL) ||
             (at->role_arn && !pq_config_role_valid(at->role_arn)))

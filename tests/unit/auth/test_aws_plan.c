@@ -53,8 +53,10 @@ static void want(const char *credentials, const char *config, const char *profil
 {
     PQ_AUTO_ERRORS errors = {0};
     PQ_AUTO_AWS_STEP *step = plan(credentials, config, profile, &errors);
-    if (!step)
+    if (!step) {
         fail_msg("%s: %s: %s", words, errors.count ? errors.at[0].where : "", errors.count ? errors.at[0].message : "");
+        return;
+    }
     if (step->kind != kind || !pq_streq(step->words, words))
         fail_msg("%s: kind %d, %s", words, (int)step->kind, step->words);
 }
