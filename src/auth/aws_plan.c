@@ -2,10 +2,12 @@
 
 #include <string.h>
 
+#include "auth/aws_host.h"
 #include "auth/aws_sso.h"
 #include "base/file.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/trust.h"
 #include "config/config.h"
 
 enum { LEAST_DURATION = 900, MOST_DURATION = 43200, MAX_CHAIN = 16 };
@@ -215,11 +217,15 @@ static pq_aws_step *plan_process(const pq_aws_profile *profile)
     return step;
 }
 
-/* A setting of the profile, or of the [sso-session] that it names. Owned. */
-static char *sso_text(const pq_aws_profile *profile, const pq_aws_profile *session, const char *name)
+/* The profile, or the [sso-session] that it names if the setting stands there. Borrowed. */
+static const pq_aws_profile *sso_holder(const pq_aws_profile *profile, const pq_aws_profile *session, const char *name)
 {
-    char *text = session ? text_of(session, name) : NULL;
-    return text ? text : text_of(profile, name);
+    return session && has(session, name) ? session : profile;
+}
+
+static bool is_region(const char *text)
+{
+    return pq_aws_region_valid(text, strlen(text));
 }
 
 static pq_aws_step *plan_sso(const pq_aws_profile *profile)
@@ -233,8 +239,10 @@ static pq_aws_step *plan_sso(const pq_aws_profile *profile)
     }
     PQ_AUTO_AWS_STEP *step = new_step(PQ_AWS_STEP_SSO, pq_aws_profile_where(profile), words_of(profile, ", SSO"));
     const pq_aws_profile *behind = name ? &session : NULL;
-    PQ_AUTO_FREE char *start = sso_text(profile, behind, "sso_start_url");
-    step->sso_region = sso_text(profile, behind, "sso_region");
+    PQ_AUTO_FREE char *start = text_of(sso_holder(profile, behind, "sso_start_url"), "sso_start_url");
+    /* A part of the host that the login's token goes to. */
+    step->sso_region =
+        text_like(sso_holder(profile, behind, "sso_region"), "sso_region", is_region, "a region such as us-east-2");
     step->sso_account = text_of(profile, "sso_account_id");
     step->sso_role = text_of(profile, "sso_role_name");
     const struct {
@@ -246,8 +254,9 @@ static pq_aws_step *plan_sso(const pq_aws_profile *profile)
     bool whole = true;
     for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
         if (!needed[i].value) {
-            problem_at(profile, NULL, "`aws configure sso` writes all of them", "profile %s has no %s", profile->name,
-                       needed[i].name);
+            if (!has(sso_holder(profile, behind, needed[i].name), needed[i].name))
+                problem_at(profile, NULL, "`aws configure sso` writes all of them", "profile %s has no %s",
+                           profile->name, needed[i].name);
             whole = false;
         }
     if (!whole)
@@ -481,32 +490,67 @@ pq_aws_step *pq_aws_plan_files(pq_aws_profiles *files, const char *entry_profile
     return step ? pq_steal(step) : fail_nothing(where, name, errors);
 }
 
-/* Reads one file; that it is not there is fine. */
-static void add_own_file(pq_aws_profiles *files, const char *variable, const char *usual, bool config,
-                         pq_errors *errors)
+typedef struct own_file {
+    const char *variable, *usual;
+} own_file;
+
+static const own_file credentials_file = {"AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"};
+static const own_file config_file = {"AWS_CONFIG_FILE", "~/.aws/config"};
+
+/* As a person knows it. Borrowed. */
+static const char *shown_path(const own_file *which)
+{
+    const char *named = pq_getenv(which->variable);
+    return named ? named : which->usual;
+}
+
+/* Owned; NULL when it is not there, which is fine. */
+static char *path_of(const own_file *which)
+{
+    PQ_AUTO_FREE char *path = pq_aws_own_path(shown_path(which));
+    return path && pq_path_exists(path) ? pq_steal(path) : NULL;
+}
+
+static void add_own_file(pq_aws_profiles *files, const own_file *which, pq_errors *errors)
 {
     PQ_AUTO_ERROR err = {0};
-    PQ_AUTO_FREE char *path = pq_aws_own_path(pq_getenv(variable) ? pq_getenv(variable) : usual);
+    PQ_AUTO_FREE char *path = path_of(which);
     PQ_AUTO_BUF text = PQ_SENSITIVE_BUF(PQ_MAX_CONFIG);
-    if (!path || !pq_path_exists(path))
+    if (!path)
         return;
     if (!pq_read_file(path, &text, &err)) {
         pq_errors_take(errors, &err);
         return;
     }
     PQ_AUTO_SECRET *bytes = pq_secret_from_buf(&text);
-    const char *shown = pq_getenv(variable) ? pq_getenv(variable) : usual;
-    if (config)
-        pq_aws_profiles_add_config(files, bytes, shown, errors);
+    if (which == &config_file)
+        pq_aws_profiles_add_config(files, bytes, shown_path(which), errors);
     else
-        pq_aws_profiles_add_credentials(files, bytes, shown, errors);
+        pq_aws_profiles_add_credentials(files, bytes, shown_path(which), errors);
+}
+
+/* What others may write would have us run their program. */
+static bool may_run(const pq_aws_step *step, pq_errors *errors)
+{
+    const own_file *const files[] = {&credentials_file, &config_file};
+    if (!step || pq_aws_step_origin(step)->kind != PQ_AWS_STEP_PROCESS)
+        return true;
+    size_t before = errors->count;
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        PQ_AUTO_ERROR err = {0};
+        PQ_AUTO_FREE char *path = path_of(files[i]);
+        if (path && !pq_trust_to_run(path, &err))
+            pq_errors_take(errors, &err);
+    }
+    return errors->count == before;
 }
 
 pq_aws_step *pq_aws_plan_environment(const char *profile, const char *where, pq_errors *errors)
 {
     PQ_AUTO_AWS_PROFILES files = {0};
     size_t before = errors->count;
-    add_own_file(&files, "AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials", false, errors);
-    add_own_file(&files, "AWS_CONFIG_FILE", "~/.aws/config", true, errors);
-    return errors->count == before ? pq_aws_plan_files(&files, profile, where, errors) : NULL;
+    add_own_file(&files, &credentials_file, errors);
+    add_own_file(&files, &config_file, errors);
+    PQ_AUTO_AWS_STEP *step = errors->count == before ? pq_aws_plan_files(&files, profile, where, errors) : NULL;
+    return may_run(step, errors) ? pq_steal(step) : NULL;
 }

@@ -14,9 +14,9 @@
 #include "crypto/hash.h"
 
 enum {
-    AGAIN_AFTER_FAILURE = 60,   /* seconds until an aged token is asked for once more */
-    LEAST_LIFE = 30,            /* a token that ends sooner is not worth keeping */
-    OLDEST_FILE = 24 * 60 * 60, /* no token lives longer */
+    AGAIN_AFTER_FAILURE = 60,    /* seconds until an aged token is asked for once more */
+    LEAST_LIFE = 30,             /* a token that ends sooner is not worth keeping */
+    LONGEST_LIFE = 24 * 60 * 60, /* whatever a cloud says, or a wrong clock makes of it */
     OLDEST_TEMPORARY = 60,
 };
 static const double patience = 20;
@@ -111,7 +111,7 @@ static void sweep(const pq_cache *cache)
             continue;
         struct stat status;
         if (fstatat(cache->fd, item->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
-            now - status.st_mtime > (temporary ? OLDEST_TEMPORARY : OLDEST_FILE))
+            now - status.st_mtime > (temporary ? OLDEST_TEMPORARY : LONGEST_LIFE))
             (void)unlinkat(cache->fd, item->d_name, 0);
     }
     (void)closedir(listing);
@@ -121,7 +121,8 @@ static void write_entry(const pq_cache *cache, const char *name, const pq_token_
 {
     PQ_AUTO_ERROR err = {0};
     PQ_AUTO_BUF text = PQ_SENSITIVE_BUF(PQ_MAX_TOKEN_ENTRY);
-    PQ_AUTO_FREE char *path = pq_path_join(cache->path, name);
+    /* By the folder that is open: at its path there may be another one by now. */
+    PQ_AUTO_FREE char *path = pq_asprintf("/proc/self/fd/%d/%s", cache->fd, name);
     pq_token_entry_format(entry, &text);
     if (text.overflow || !pq_write_file(path, 0600, text.data, text.length, &err)) {
         /* What is there may be older than what we could not write. */
@@ -151,10 +152,11 @@ static void put(const pq_cache *cache, const char *name, const pq_credential *cr
         (void)unlinkat(cache->fd, name, 0);
         return;
     }
+    time_t expires = credential->expires - now > LONGEST_LIFE ? now + LONGEST_LIFE : credential->expires;
     const pq_token_entry entry = {
         .fetched = now,
-        .refresh = refresh_time(now, credential->expires),
-        .expires = credential->expires,
+        .refresh = refresh_time(now, expires),
+        .expires = expires,
         .user = span_of(credential->username),
         .secret = {pq_secret_bytes(credential->secret), pq_secret_length(credential->secret)},
         .words = span_of(credential->source),

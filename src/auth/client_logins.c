@@ -112,6 +112,7 @@ static void helper_environment(pq_strings *out)
     for (char **at = environ; *at; at++)
         if (starts_with_one_of(*at, more, sizeof more / sizeof *more))
             pq_strings_add(out, *at);
+    pq_strings_add(out, PQ_DOCKER_ASKED "=1");
 }
 
 /* `*out_found` false when the helper says that it has nothing. */

@@ -1,8 +1,5 @@
 #include "auth/google_default.h"
 
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include "base/file.h"
 
 static const char variable[] = "GOOGLE_APPLICATION_CREDENTIALS";
@@ -29,16 +26,4 @@ bool pq_google_default_read(pq_buf *out, char **out_path, pq_error *err)
     }
     *out_path = pq_steal(path);
     return true;
-}
-
-bool pq_google_default_may_run(const char *path, pq_error *err)
-{
-    struct stat status;
-    if (stat(path, &status) != 0)
-        return pq_fail_errno(err, path, "cannot be looked at");
-    bool ours = status.st_uid == geteuid() || status.st_uid == 0;
-    if (ours && !(status.st_mode & (S_IWGRP | S_IWOTH)))
-        return true;
-    return pq_fail(err, PQ_ECONFIG, path, ours ? "chmod go-w it" : NULL, "it wants to run a program, but %s",
-                   ours ? "others may write it" : "it belongs to another user");
 }

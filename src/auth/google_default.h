@@ -8,5 +8,3 @@
 /* Reads the file, if there is one, into `out` (a sensitive buffer). `*out_path` is its path (owned), or NULL: then only
  * the metadata server is left. A variable that names what cannot be read is PQ_ECONFIG. */
 bool pq_google_default_read(pq_buf *out, char **out_path, pq_error *err) PQ_MUST_USE;
-/* A file that has a program run must be the caller's own, or root's, and nobody else's to write. PQ_ECONFIG. */
-bool pq_google_default_may_run(const char *path, pq_error *err) PQ_MUST_USE;

@@ -12,6 +12,7 @@
 #include "auth/kind.h"
 #include "auth/oidc.h"
 #include "base/limits.h"
+#include "base/trust.h"
 #include "crypto/hash.h"
 
 static const char user[] = "oauth2accesstoken";
@@ -97,7 +98,7 @@ static bool identity_of_environment(identity *out, pq_errors *errors)
     out->where = pq_strdup(out->path);
     if (!read_file(pq_buf_text(&bytes), bytes.length, out, errors))
         return false;
-    if (!uses_program(&out->file) || pq_google_default_may_run(out->path, &err))
+    if (!uses_program(&out->file) || pq_trust_to_run(out->path, &err))
         return true;
     pq_errors_take(errors, &err);
     return false;

@@ -104,18 +104,23 @@ static char *wanted_name(const pq_config_registry *entry)
                                          : pq_shell_wanted(entry, "IAM_ROLE", "the IAM role that the job runs as");
 }
 
+/* What a policy may be called; it goes into commands as it is. Takes `name`, gives it back. */
+static char *as_policy_name(char *name)
+{
+    for (char *at = name; *at; at++)
+        if (!is_role_byte(*at))
+            *at = '_';
+    return name;
+}
+
 /* Two profiles may be one user's: their policies must not replace each other. Owned. */
 static char *policy_name(const pq_config_registry *entry)
 {
     enum { LONGEST = 50 }; /* of 128 in all */
     if (entry->auth != PQ_AUTH_SECRET)
         return pq_strdup("pratique-pull");
-    char *name = pq_asprintf("pratique-pull-%.*s-%.*s", LONGEST, entry->secret.text, LONGEST,
-                             entry->profile.text ? entry->profile.text : "default");
-    for (char *at = name; *at; at++)
-        if (!is_role_byte(*at))
-            *at = '_';
-    return name;
+    return as_policy_name(pq_asprintf("pratique-pull-%.*s-%.*s", LONGEST, entry->secret.text, LONGEST,
+                                      entry->profile.text ? entry->profile.text : "default"));
 }
 
 static void find_principal(const pq_policy_ask *ask, principal *out)
@@ -131,7 +136,7 @@ static void find_principal(const pq_policy_ask *ask, principal *out)
         (void)memcpy(out->account, account, strnlen(account, 12));
         pq_buf_adds(&target, "--role-name");
         pq_shell_add(&target, out->name);
-        out->policy = pq_asprintf("pratique-pull-%s", out->name);
+        out->policy = as_policy_name(pq_asprintf("pratique-pull-%s", out->name));
     } else {
         PQ_AUTO_FREE char *wanted = wanted_name(entry);
         pq_buf_addf(&target, "--%s-name %s", out->is_role ? "role" : "user", wanted);

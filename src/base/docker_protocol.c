@@ -13,23 +13,37 @@ const char *pq_docker_hub_name(const char *host)
     return host;
 }
 
+/* The length of `scheme://` at the start (RFC 3986, section 3.1), 0 when there is none: behind a host it is no scheme.
+ */
+static size_t scheme_length(const char *url)
+{
+    size_t length = 0;
+    while (pq_ascii_alnum(url[length]) || (length && url[length] && strchr("+.-", url[length])))
+        length++;
+    return length && pq_ascii_alpha(*url) && pq_starts_with(url + length, "://") ? length + 3 : 0;
+}
+
+/* With another byte it is no host, and somebody else may read another one out of it. */
+static bool is_host_byte(char byte)
+{
+    return pq_ascii_alnum(byte) || (byte && strchr(".-_:[]", byte));
+}
+
 char *pq_docker_host(const char *url)
 {
     url += strspn(url, " \t\r\n");
-    size_t length = strcspn(url, " \t\r\n");
-    const char *scheme = memmem(url, length, "://", 3);
-    if (scheme) {
-        length -= (size_t)(scheme + 3 - url);
-        url = scheme + 3;
-    }
-    const char *slash = memchr(url, '/', length);
-    if (slash)
-        length = (size_t)(slash - url);
-    PQ_AUTO_FREE char *host = pq_strndup(url, length);
+    size_t whole = strcspn(url, " \t\r\n");
+    if (url[whole + strspn(url + whole, " \t\r\n")])
+        return NULL;
+    url += scheme_length(url);
+    PQ_AUTO_FREE char *host = pq_strndup(url, strcspn(url, "/ \t\r\n"));
+    for (char *at = host; *at; at++)
+        if (!is_host_byte(*at))
+            return NULL;
     pq_ascii_lower_in_place(host);
     if (pq_ends_with(host, ":443"))
-        host[length - strlen(":443")] = '\0';
-    return *host ? pq_strdup(pq_docker_hub_name(host)) : NULL;
+        host[strlen(host) - strlen(":443")] = '\0';
+    return *host && !pq_ends_with(host, ":") ? pq_strdup(pq_docker_hub_name(host)) : NULL;
 }
 
 void pq_docker_json_string(pq_buf *out, const char *bytes, size_t length)

@@ -9,11 +9,14 @@
 #define PQ_DOCKER_NOT_FOUND "credentials not found in native keychain"
 #define PQ_DOCKER_NO_URL "no credentials server URL"
 
+/* Set for a helper that we ask: should it ask us in turn, it hears that there is nothing. */
+#define PQ_DOCKER_ASKED "PRATIQUE_ASKED"
+
 enum { PQ_DOCKER_URL_MAX = 1000 }; /* bytes of a server URL that are looked at */
 
 /* The host that a client means by a server URL (`https://host/v2/`, `host:port`): lower case, without scheme, path and
- * `:443`, and `docker.io` for each of Docker Hub's names. Blanks around it are dropped. NULL when there is none. Owned.
- */
+ * `:443`, and `docker.io` for each of Docker Hub's names. Blanks around it are dropped. NULL when there is none, or
+ * when there is what no host has (a user, a query, blanks, controls), so that no two readers see two hosts. Owned. */
 char *pq_docker_host(const char *url) PQ_MUST_USE;
 /* `docker.io` for each of Docker Hub's names, else the same. Borrowed. */
 const char *pq_docker_hub_name(const char *host);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/signals.h"
@@ -135,7 +136,7 @@ bool pq_replace_file(const char *path, mode_t mode, const void *bytes, size_t le
                      bool *out_replaced, pq_error *err)
 {
     PQ_AUTO_FREE char *folder = pq_path_dirname(path);
-    PQ_AUTO_FREE char *temporary = pq_asprintf("%s/.%s.XXXXXX", folder, pq_path_basename(path));
+    PQ_AUTO_FREE char *temporary = pq_asprintf("%s/.%s.pq-XXXXXX", folder, pq_path_basename(path));
     PQ_AUTO_CLOSE int fd = mkostemp(temporary, O_CLOEXEC);
     *out_replaced = false;
     if (fd < 0)
@@ -160,6 +161,22 @@ bool pq_write_file(const char *path, mode_t mode, const void *bytes, size_t leng
 {
     bool replaced = false;
     return pq_replace_file(path, mode, bytes, length, NULL, &replaced, err);
+}
+
+void pq_remove_left_behind(const char *path)
+{
+    enum { OLD = 60 }; /* seconds; a younger one may be somebody's who is at work */
+    PQ_AUTO_FREE char *folder = pq_path_dirname(path);
+    PQ_AUTO_FREE char *start = pq_asprintf(".%s.pq-", pq_path_basename(path));
+    DIR *listing = opendir(folder);
+    struct stat status;
+    for (const struct dirent *item; listing && (item = readdir(listing));)
+        if (pq_starts_with(item->d_name, start) && strlen(item->d_name) == strlen(start) + strlen("XXXXXX") &&
+            fstatat(dirfd(listing), item->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(status.st_mode) &&
+            status.st_uid == geteuid() && time(NULL) - status.st_mtime > OLD)
+            (void)unlinkat(dirfd(listing), item->d_name, 0);
+    if (listing)
+        (void)closedir(listing);
 }
 
 /* A file without a name cannot be left behind by a kill. NULL in `temporary` when there was no need of a name. */

@@ -23,6 +23,8 @@ bool pq_write_file(const char *path, mode_t mode, const void *bytes, size_t leng
  * still what `expected` says (device, inode, size, times); `*out_replaced` is false otherwise. */
 bool pq_replace_file(const char *path, mode_t mode, const void *bytes, size_t length, const struct stat *expected,
                      bool *out_replaced, pq_error *err) PQ_MUST_USE;
+/* Removes the temporary files that either of these left beside `path` when it was killed, a while ago. */
+void pq_remove_left_behind(const char *path);
 /* The same, but what is there already stays: `*out_created` is false then. Of several processes one creates. */
 bool pq_create_file(const char *path, mode_t mode, const void *bytes, size_t length, bool *out_created,
                     pq_error *err) PQ_MUST_USE;

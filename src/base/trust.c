@@ -61,3 +61,11 @@ bool pq_trust_file(const char *path, pq_error *err)
         return pq_fail_errno(err, folder, "cannot be looked at");
     return pq_trust_status(&status, folder, err);
 }
+
+bool pq_trust_to_run(const char *path, pq_error *err)
+{
+    if (pq_trust_file(path, err))
+        return true;
+    err->code = PQ_ECONFIG;
+    return pq_error_wrap(err, "it wants to run a program");
+}

@@ -13,3 +13,5 @@ bool pq_trust_status(const struct stat *status, const char *path, pq_error *err)
 /* The file, symbolic links followed, and the folder that it then lies in (where a sticky bit keeps others from
  * replacing it). PQ_ENOTFOUND when there is none. */
 bool pq_trust_file(const char *path, pq_error *err) PQ_MUST_USE;
+/* The same for a file that has a program run. PQ_ECONFIG. */
+bool pq_trust_to_run(const char *path, pq_error *err) PQ_MUST_USE;

@@ -145,6 +145,9 @@ static bool try_edit(const pq_client_edit_options *options, bool *out_done, pq_e
     *out_done = true;
     if (options->dry_run)
         return true;
+    /* What a killed login wrote holds the client's passwords as well as the client's own file. */
+    pq_remove_left_behind(e.real);
+    pq_remove_left_behind(e.binding_path);
     if (options->binding_first && !write_binding(&e, err))
         return false;
     if (!write_config(&e, out_done, err))

@@ -65,7 +65,7 @@ static bool read_host(question *q)
         return false;
     const char *start = pq_buf_text(&text) + strspn(pq_buf_text(&text), " \t\r\n");
     q->url = pq_strndup(start, strcspn(start, " \t\r\n"));
-    q->host = pq_docker_host(q->url);
+    q->host = strlen(pq_buf_text(&text)) == text.length ? pq_docker_host(start) : NULL;
     return q->host || pq_errors_add(&q->cli->errors, PQ_EINPUT, NULL, NULL, PQ_DOCKER_NO_URL);
 }
 
@@ -215,8 +215,9 @@ static void not_found(pq_cli *cli)
 
 static void get_answer(question *q, const pq_arguments *arguments)
 {
-    bool served = false;
-    if (!read_host(q) || !open_question(q, pq_arguments_value(arguments, "binding"), &served) || (served && !ask(q)))
+    bool served = false, asked = getenv(PQ_DOCKER_ASKED) != NULL;
+    if (!read_host(q) || (!asked && !open_question(q, pq_arguments_value(arguments, "binding"), &served)) ||
+        (served && !ask(q)))
         return;
     if (!served || !q->credential.secret) {
         not_found(q->cli);

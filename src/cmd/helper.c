@@ -17,6 +17,7 @@
 #include "base/docker_protocol.h"
 #include "base/file.h"
 #include "base/runtime_dir.h"
+#include "base/secret.h"
 #include "base/token_cache.h"
 #include "base/trust.h"
 
@@ -103,6 +104,15 @@ static bool starts_with_one_of(const char *text, const char *const *list, size_t
     return false;
 }
 
+/* Whatever a configuration calls the variable of its token. */
+static bool decides_what_runs(const char *variable)
+{
+    static const char *const names[] = {"LD_",         "PATH=",    "OPENSSL_",
+                                        "GCONV_PATH=", "LOCPATH=", "GLIBC_TUNABLES=",
+                                        "MALLOC_",     "PKCS11_",  "SOFTHSM2_CONF="};
+    return starts_with_one_of(variable, names, sizeof names / sizeof *names);
+}
+
 /* What pratique may have of our environment: nothing that decides which code runs (LD_*, PATH, OPENSSL_CONF, …). */
 static void build_environment(const pq_strings *more, pq_strings *out)
 {
@@ -123,7 +133,7 @@ static void build_environment(const pq_strings *more, pq_strings *out)
         bool wanted = starts_with_one_of(*at, allowed, sizeof allowed / sizeof *allowed);
         for (size_t i = 0; more && i < more->count && !wanted; i++) {
             size_t length = strlen(more->at[i]);
-            wanted = strncmp(*at, more->at[i], length) == 0 && (*at)[length] == '=' && !pq_starts_with(*at, "LD_");
+            wanted = strncmp(*at, more->at[i], length) == 0 && (*at)[length] == '=' && !decides_what_runs(*at);
         }
         if (wanted)
             pq_strings_add(out, *at);
@@ -239,12 +249,13 @@ static int get(void)
     size_t length = read_question(url, sizeof url - 1);
     url[length] = '\0';
     char *start = url + strspn(url, " \t\r\n");
-    start[strcspn(start, " \t\r\n")] = '\0';
-    if (!*start)
+    if (!*start && strlen(url) == length)
         return refuse(PQ_DOCKER_NO_URL);
     PQ_AUTO_FREE char *host = pq_docker_host(start);
-    if (!host || length > PQ_DOCKER_URL_MAX)
+    /* What a NUL hides is not asked for. */
+    if (!host || length > PQ_DOCKER_URL_MAX || strlen(url) != length || getenv(PQ_DOCKER_ASKED))
         return refuse(PQ_DOCKER_NOT_FOUND);
+    start[strcspn(start, " \t\r\n")] = '\0';
     const char *socket_path = getenv("PRATIQUE_HELPER_SOCKET");
     if (socket_path && *socket_path)
         return ask_build(socket_path, start);
@@ -300,6 +311,7 @@ int main(int argc, char **argv)
     const char *action = argc == 2 ? argv[1] : "";
     if (!pq_hold_standard_streams())
         return 1;
+    pq_secret_harden_process();
     if (strcmp(action, "get") == 0)
         return get();
     if (strcmp(action, "list") == 0)

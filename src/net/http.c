@@ -556,6 +556,33 @@ void pq_http_start(pq_http *http, const pq_http_request *request, pq_http_done *
     *end = t;
 }
 
+static bool has_line_end(const char *text, size_t length)
+{
+    return memchr(text, '\r', length) || memchr(text, '\n', length) || memchr(text, '\0', length);
+}
+
+/* Libcurl sends a header as it is: a line end in it would begin another one, or another request. */
+static bool headers_are_lines(const pq_http_request *request)
+{
+    for (size_t i = 0; request->headers && i < request->headers->count; i++)
+        if (has_line_end(request->headers->at[i], strlen(request->headers->at[i])))
+            return false;
+    const pq_secret *authorization = request->authorization;
+    return !authorization || !has_line_end(pq_secret_bytes(authorization), pq_secret_length(authorization));
+}
+
+/* False with a failure when the request must not be sent. */
+static bool may_be_sent(transfer *t)
+{
+    if (t->request.authorization && t->keep_credentials && !pq_url_is_safe(t->url))
+        return pq_fail(&t->failure, PQ_EFAILED, NULL, "use https",
+                       "a credential would go over an unencrypted connection, which is refused");
+    if (!headers_are_lines(&t->request))
+        return pq_fail(&t->failure, PQ_EFAILED, NULL, "look for a line end in a token or its variable",
+                       "a line end stands in what would go into a header, which is refused");
+    return !pq_interrupted() || pq_fail(&t->failure, PQ_EINTERRUPTED, NULL, NULL, "interrupted");
+}
+
 /* Starts what is due; the seconds until the next is, -1 when nothing waits. */
 static double start_due(pq_http *http)
 {
@@ -568,16 +595,9 @@ static double start_due(pq_http *http)
             running++;
             continue;
         }
-        if (t->request.authorization && t->keep_credentials && !pq_url_is_safe(t->url)) {
-            (void)pq_fail(&t->failure, PQ_EFAILED, NULL, "use https",
-                          "a credential would go over an unencrypted connection, which is refused");
+        if (!may_be_sent(t)) {
             finish(t);
             return 0; /* the list may have changed */
-        }
-        if (pq_interrupted()) {
-            (void)pq_fail(&t->failure, PQ_EINTERRUPTED, NULL, NULL, "interrupted");
-            finish(t);
-            return 0;
         }
         if (t->start_at <= now) {
             begin(t);

@@ -305,10 +305,12 @@ static void free_fetch(token_fetch *fetch)
     free(fetch);
 }
 
-/* A refresh token that the registry takes no longer, whatever it says of its own end: once more with a new one. */
-static bool renew_refresh_token(host *h, const pq_http_answer *answer)
+/* What a cloud handed out for a while, and the registry takes no longer, whatever was said of its end: once in a run it
+ * is asked for anew. It may come from an earlier run and have been revoked since. */
+static bool renew_passing_identity(host *h, const pq_http_answer *answer)
 {
-    if (!h->credential.identity_token || answer->status != 401 || h->refreshed)
+    bool passing = h->credential.identity_token || h->credential.expires;
+    if (!passing || answer->status != 401 || h->refreshed)
         return false;
     h->refreshed = true;
     h->have_identity = false;
@@ -330,7 +332,7 @@ static void on_token(void *context, pq_http_answer *answer, pq_error *err)
     }
     call *c = fetch->for_call;
     pq_registry *registry = fetch->registry;
-    bool again = !good && renew_refresh_token(h, answer);
+    bool again = !good && renew_passing_identity(h, answer);
     free_fetch(fetch);
     if (good || again) {
         pq_error_clear(err);
@@ -454,7 +456,8 @@ static bool answer_challenge(call *c, pq_http_answer *answer)
             return c->refusals++ < 2;
         return !not_for_this && c->refusals++ < 2 && renew_token(token_of(h, c->scope), c);
     }
-    return h->scheme == SCHEME_BASIC && c->used && says_expired(answer) && c->refusals++ < 2 && renew_identity(h, c);
+    bool passing = says_expired(answer) || h->credential.expires;
+    return h->scheme == SCHEME_BASIC && c->used && passing && c->refusals++ < 2 && renew_identity(h, c);
 }
 
 static void on_answer(void *context, pq_http_answer *answer, pq_error *err)

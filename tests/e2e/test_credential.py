@@ -3,6 +3,7 @@
 import concurrent.futures
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -56,6 +57,36 @@ def test_without_an_entry_the_client_goes_on(bound, lab, host):
     lab.clear_log()
     assert get(bound, host) == NOT_FOUND
     assert lab.requests() == []
+
+
+@pytest.mark.parametrize("url", [
+    "quay.io/x://ghcr.example.com", "ghcr.example.com quay.io", "quay.io\nghcr.example.com", "ghcr.example.com\nquay.io",
+    "ghcr.example.com\0", "ghcr.example.com\0quay.io", "https://ghcr.example.com\0@quay.io/", "https://me@ghcr.example.com",
+    "https://ghcr.example.com?@quay.io", "https://ghcr.example.com\\@quay.io"])
+def test_what_two_readers_could_take_for_two_hosts_gets_nothing(bound, lab, url):
+    """A client that means one host must not be given what is another's."""
+    for answer in (helper(bound, "get", url), helper(bound, "get", url + "\n")):
+        assert answer[:2] == (1, NOT_FOUND)
+    direct = bound.run("credential", "get", input=url, status=1)
+    assert direct.out == "pratique: no credentials server URL\n" or direct.out == NOT_FOUND
+
+
+def test_it_leaves_no_core(bound):
+    """What holds an answer is like a secret's own program: no crash writes it anywhere."""
+    most = resource.getrlimit(resource.RLIMIT_CORE)[1]
+    if most == 0:
+        pytest.skip("nothing writes cores here")
+    child = subprocess.Popen(
+        [bound.programs / HELPER, "get"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        env={**bound.env, "PATH": path_of(bound)}, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (most, most)))
+    try:
+        end = time.monotonic() + 10
+        while resource.prlimit(child.pid, resource.RLIMIT_CORE) != (0, 0):
+            assert time.monotonic() < end, "a core may be written"
+            time.sleep(0.01)
+    finally:
+        child.kill()
+        child.communicate()
 
 
 def test_without_a_binding_there_is_nothing(workspace, lab):
@@ -192,6 +223,21 @@ def test_variables_that_the_identity_needs_go_on(bound, lab):
     """The endpoint of the ECR API decides where the request goes."""
     reason = get(bound, ECR, env={"AWS_ENDPOINT_URL_ECR": "http://127.0.0.1:9"})
     assert "127.0.0.1" in reason or "connect" in reason.lower()
+
+
+def test_a_variable_of_the_identity_decides_nothing_about_code(bound):
+    """`oidc_token_env` may name any variable: as one that chooses programs and libraries it does not go on."""
+    program, told = bound.root / "told.sh", bound.root / "told"
+    program.write_text(f"#!/bin/sh\n/usr/bin/env > {told}\n")
+    program.chmod(0o755)
+    names = ["PATH", "OPENSSL_CONF", "OPENSSL_MODULES", "OPENSSL_ENGINES", "GCONV_PATH", "GLIBC_TUNABLES", "PKCS11_MODULE_PATH"]
+    lines = [f"program {program}" if line.startswith("program ") else line for line in binding(bound).read_text().splitlines()]
+    lines[-1:] = [f"environment {name}" for name in [*names, "CI_TOKEN"]] + ["end"]
+    binding(bound).write_text("\n".join(lines) + "\n")
+    env = {name: "/evil" for name in names} | {"CI_TOKEN": "e30.e30.e30"}
+    assert helper(bound, "get", "ghcr.example.com", env=env)[0] == 0
+    got = dict(line.split("=", 1) for line in told.read_text().splitlines())
+    assert got["CI_TOKEN"] == "e30.e30.e30" and "/evil" not in got.values()
 
 
 def as_other(path):

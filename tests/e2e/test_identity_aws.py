@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 import time
 
@@ -11,7 +12,7 @@ from lab.aws_cloud import PLACES, process_keys
 from lab.aws_identity import ACCOUNT
 from lab.aws_roles import EXTERNAL_ID
 
-from .clients import path_of
+from .clients import is_root, path_of
 from .hostile import HostileServer
 
 ECR = f"{ACCOUNT}.dkr.ecr.us-east-2.amazonaws.com"
@@ -220,6 +221,28 @@ def test_credential_process(job, lab):
     assert time.monotonic() - began < 10
     one.own(".aws/config", "[profile tool]\ncredential_process = /no/such/program\n")
     assert "the program /no/such/program is not there" in one.run("config", "check", status=2).err
+
+
+@pytest.mark.parametrize("what", [".aws/config", ".aws", ".aws/credentials"])
+@pytest.mark.parametrize("spoil", ["others may write it", "it is somebody else's"])
+def test_credential_process_of_a_file_that_is_not_ones_own(job, lab, what, spoil):
+    """What others may write would be their program, run by us."""
+    one = job(auth="environment", profile="tool")
+    ran = one.memory / "ran"
+    text = f"credential_process = /usr/bin/touch {ran}\n"
+    one.own(".aws/config", "[profile tool]\n" + ("" if what.endswith("credentials") else text))
+    one.own(".aws/credentials", "[tool]\n" + (text if what.endswith("credentials") else ""))
+    if spoil == "others may write it":
+        (one.memory / what).chmod(0o777 if what == ".aws" else 0o666)
+        words = "can be written by other users"
+    elif is_root():
+        os.chown(one.memory / what, 12345, 12345)
+        words = "belongs to user 12345"
+    else:
+        pytest.skip("gives files to another user")
+    said = one.problem(status=2)
+    assert f"{one.memory / what}: it wants to run a program: {words}" in said
+    assert not ran.exists()
 
 
 def sso_job(job, lab, lifetime=3600):

@@ -208,7 +208,11 @@ def test_an_external_account_with_a_program(google, lab):
     allowed = {"GOOGLE_APPLICATION_CREDENTIALS": path, "GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES": "1"}
     google.pull(**allowed)
     os.chmod(path, 0o666)
-    google.refused("it wants to run a program, but others may write it", status=2, **allowed)
+    google.refused("it wants to run a program: can be written by other users (mode 0666)", status=2, **allowed)
+    os.chmod(path, 0o600)
+    os.chmod(os.path.dirname(path), 0o777)
+    google.refused("it wants to run a program: can be written by other users (mode 0777)", status=2, **allowed)
+    os.chmod(os.path.dirname(path), 0o700)
     google.entry(ENVIRONMENT)
     program = executable(google, "", success=False, message="the vault is sealed")
     allowed["GOOGLE_APPLICATION_CREDENTIALS"] = google.file(external({"executable": {"command": f"{program} --for ci"}}))
@@ -376,6 +380,14 @@ def test_a_token_serves_more_than_one_run(google, lab):
     assert len(lab.requests(OAUTH)) == 1
     google.factory.run("check", "containers", env={"PRATIQUE_RUNTIME_DIR": "/proc"})
     assert len(lab.requests(OAUTH)) == 2
+
+
+def test_a_kept_token_that_was_revoked_is_fetched_anew_once(google, lab):
+    google.entry(SECRET).secret(lab.google_key()).check()
+    lab.expire_google_tokens()
+    lab.clear_log()
+    google.pull()
+    assert [r["path"] for r in lab.requests(OAUTH)] == ["/token"]
 
 
 def test_a_person_whose_login_was_revoked(google, lab):

@@ -293,3 +293,17 @@ def test_files_that_are_broken(environment, document, words):
     environment.give(".docker/config.json", document)
     for command in (("check", "containers"), ("config", "check")):
         assert words in environment.factory.run(*command, status=2).err
+
+
+def test_a_helper_that_asks_us_again_hears_that_there_is_nothing(environment):
+    """Else each of the two would start the other, without an end."""
+    place, asked = environment.place, environment.place.root / "asked"
+    env = environment.helper("round", f"echo once >> {asked}\nexec {place.programs}/docker-credential-pratique \"$@\"\n")
+    environment.give(".config/containers/auth.json", {"credHelpers": {HOST: "round"}})
+    place.run("login", HOST, env=env)
+    result = environment.check(2, **env)
+    assert f"auth: environment: no client is logged in to {HOST}" in result.err
+    assert asked.exists()
+    # The same by the program itself.
+    environment.helper("round", f"echo once >> {asked}\nexec {place.programs}/pratique credential \"$@\"\n")
+    assert f"auth: environment: no client is logged in to {HOST}" in environment.check(2, **env).err

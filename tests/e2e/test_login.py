@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import time
 
 import pytest
 
@@ -165,6 +166,42 @@ def test_a_link_stays_a_link(workspace):
     config(workspace).symlink_to(real)
     login(workspace)
     assert config(workspace).is_symlink() and "credHelpers" in real.read_text()
+
+
+def test_what_killed_logins_left_goes(workspace):
+    """Copies of the client's configuration, with the passwords that lie in it."""
+    folder = workspace.home / ".docker"
+    folder.mkdir()
+    left = {".config.json.pq-Ab12Cd": True, ".config.json.pratique.pq-Ab12Cd": True, ".config.json.pq-Ab12C": False,
+            ".config.json.pq-Ab12Cde": False, "config.json.pq-Ab12Cd": False, ".config.json.backup": False,
+            ".auth.json.pq-Ab12Cd": False}
+    for name in left:
+        (folder / name).write_text("{}")
+        os.utime(folder / name, (time.time() - 3600,) * 2)
+    (folder / ".config.json.pq-Ef34Gh").write_text("{}")  # of somebody who is at work
+    workspace.run("login", env={"PATH": path_of(workspace)})
+    names = {path.name for path in folder.iterdir()}
+    assert {name for name in left if name not in names} == {name for name, goes in left.items() if goes}
+    assert ".config.json.pq-Ef34Gh" in names
+
+
+def test_a_killed_login_leaves_nothing_under_another_name(workspace):
+    """What it wrote before it was put in place is what the next one removes: the names agree."""
+    if "ASAN" in os.environ.get("PRATIQUE_BIN_DIR", "").upper():
+        pytest.skip("a sanitizer wants to be first itself")
+    ends = workspace.root / "ends"
+    ends.with_suffix(".c").write_text("#include <unistd.h>\nint rename(const char *a, const char *b) { (void)a; (void)b; _exit(9); }\n")
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", ends, ends.with_suffix(".c")], check=True)
+    write_config(workspace, DOCKER_WROTE % "x")
+    for action in ("login", "logout"):
+        for _ in range(2):
+            workspace.run(action, status=9, env={"PATH": path_of(workspace), "LD_PRELOAD": str(ends)})
+        assert len(list(config(workspace).parent.iterdir())) > 2
+        login(workspace)
+    for path in config(workspace).parent.iterdir():
+        os.utime(path, (time.time() - 3600,) * 2)
+    login(workspace)
+    assert {path.name for path in config(workspace).parent.iterdir()} == {"config.json", "config.json.pratique"}
 
 
 def test_many_jobs_at_once(workspace):

@@ -384,6 +384,17 @@ def test_nothing_of_the_configuration_is_run(place):
     assert not list(place.root.rglob("stolen"))
 
 
+def test_a_role_s_name_is_a_word(place):
+    """It is refused, or it is one word of each command; never a command."""
+    role = "arn:aws:iam::123456789012:role/a;touch${IFS}stolen;$(touch${IFS}stolen)"
+    config = ENTRIES.replace("profile: two", f"role_arn: '{role}'")
+    place.write({"factory-config.yml": config, "tree/Dockerfile": "FROM 123456789012.dkr.ecr.eu-west-2.amazonaws.com/y\n"})
+    script = place.run("policy", "tree", status=None).out
+    calls = run_script(place, script, IAM_USER_3="me")
+    assert not list(place.root.rglob("stolen"))
+    assert all(option(c, "--policy-name").startswith("pratique-") for c in calls if c[2] == "put-role-policy")
+
+
 def test_an_image_that_cannot_be_known(factory, lab):
     factory.write({"b/Dockerfile": "ARG BASE\nFROM $BASE\n"})
     result = factory.run("policy", "containers", status=1)

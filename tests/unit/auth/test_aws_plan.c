@@ -176,6 +176,18 @@ static void each_mistake_has_its_words(void **state)
                  "there is no [sso-session s]");
     want_problem("", "[profile a]\nsso_account_id = 1\nsso_role_name = r\nsso_region = x\n", "a", "config:1",
                  "profile a has no sso_start_url");
+    /* It becomes a part of the host that the login's token goes to. */
+    static const char *const regions[] = {"example.com/", "example.com#", "x@example.com", "x.example.com:443/", "a b"};
+    for (size_t i = 0; i < sizeof regions / sizeof *regions; i++) {
+        PQ_AUTO_FREE char *config = pq_asprintf("[profile a]\nsso_account_id = 1\nsso_role_name = r\n"
+                                                "sso_start_url = https://x\nsso_region = %s\n",
+                                                regions[i]);
+        want_problem("", config, "a", "config:5", "sso_region has not the form that AWS takes");
+        PQ_AUTO_FREE char *session = pq_asprintf("[profile a]\nsso_account_id = 1\nsso_role_name = r\nsso_session = s\n"
+                                                 "[sso-session s]\nsso_start_url = https://x\nsso_region = %s\n",
+                                                 regions[i]);
+        want_problem("", session, "a", "config:7", "sso_region has not the form that AWS takes");
+    }
     want_problem("[profile a]\n" KEYS, "", "a", "credentials:1", "is the form of ~/.aws/config");
     want_problem("[a]\naws_access_key_id = " ID "\n", "", "a", "credentials:1", "has no aws_secret_access_key");
     set("AWS_PROFILE", "nosuch");

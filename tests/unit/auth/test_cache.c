@@ -150,6 +150,36 @@ static void what_does_not_last_is_not_kept(void **state)
     assert_int_equal(count_calls(&f), 3);
 }
 
+/* Whatever a cloud says, or this machine's clock makes of it: the year 9999 is no time to ask again. */
+static void nothing_is_kept_for_longer_than_a_day(void **state)
+{
+    FIXTURE(state);
+    PQ_AUTO_BUF bytes = PQ_BUF(PQ_MAX_TOKEN_ENTRY);
+    static const time_t lives[] = {2 * 86400, 365 * 86400, 250000000000, INT64_MAX / 2};
+    for (size_t i = 0; i < sizeof lives / sizeof *lives; i++) {
+        pq_cache_forget(f.cache, f.name);
+        assert_int_equal(get(&f, (cloud){.life = lives[i]}, false), PQ_OK);
+        pq_token_entry entry = read_entry(&f, &bytes);
+        assert_true(entry.expires - entry.fetched <= 86400 && entry.refresh < entry.expires);
+    }
+}
+
+/* The folder that was looked at is the one that is written to, even if another has its name by now. */
+static void a_folder_that_is_put_in_the_place_of_another_gets_nothing(void **state)
+{
+    FIXTURE(state);
+    PQ_AUTO_FREE char *moved = pq_asprintf("%s-moved", (char *)*state);
+    PQ_AUTO_FREE char *entry = pq_path_join(moved, f.name);
+    PQ_AUTO_FREE char *stolen = pq_path_join(*state, f.name);
+    assert_int_equal(rename(*state, moved), 0);
+    assert_int_equal(mkdir(*state, 0700), 0);
+    assert_int_equal(get(&f, twelve_hours, false), PQ_OK);
+    bool kept = pq_path_exists(entry), lost = pq_path_exists(stolen);
+    PQ_AUTO_ERROR err = {0};
+    assert_true(pq_remove_tree(moved, &err));
+    assert_true(kept && !lost);
+}
+
 static void an_aged_token_outlives_a_cloud_that_is_busy(void **state)
 {
     FIXTURE(state);
@@ -357,6 +387,8 @@ int main(void)
         TEST(a_token_is_asked_for_once),
         TEST(it_is_renewed_at_about_half_of_its_life),
         TEST(what_does_not_last_is_not_kept),
+        TEST(nothing_is_kept_for_longer_than_a_day),
+        TEST(a_folder_that_is_put_in_the_place_of_another_gets_nothing),
         TEST(an_aged_token_outlives_a_cloud_that_is_busy),
         TEST(an_expired_token_is_never_given),
         TEST(failures_are_remembered_by_their_kind),

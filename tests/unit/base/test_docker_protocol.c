@@ -22,6 +22,26 @@ static void hosts_of_server_urls(void **state)
         {"", NULL},
         {" \n", NULL},
         {"https:///v2/", NULL},
+        /* What is before `://` is a scheme only if it can be one (RFC 3986, section 3.1): here the host comes first. */
+        {"evil.example/x://ghcr.io", "evil.example"},
+        {"evil.example:5000/x://ghcr.io/v2/", "evil.example:5000"},
+        {"evil.example?://ghcr.io", NULL},
+        {"evil.example:1://ghcr.io", NULL},
+        {"://ghcr.io", NULL},
+        {"1://ghcr.io", NULL},
+        /* No host has these, and another reader may see another host behind them. */
+        {"https://user@ghcr.io/", NULL},
+        {"https://ghcr.io\\@evil.example/", NULL},
+        {"https://ghcr.io?evil.example", NULL},
+        {"https://ghcr.io#evil.example", NULL},
+        {"ghcr.io\x01", NULL},
+        {"ghcr.io\x7f", NULL},
+        {"ghcr.io%2eevil.example", NULL},
+        {"ghcr.\xd1\x96o", NULL},
+        {"ghcr.io evil.example", NULL},
+        {"evil.example\nghcr.io", NULL},
+        {"[::1]:5000", "[::1]:5000"},
+        {"my_registry:5000/v2/", "my_registry:5000"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         PQ_AUTO_FREE char *host = pq_docker_host(cases[i][0]);

@@ -98,6 +98,32 @@ static void an_answer_comes_whole(void **state)
     stop(&s);
 }
 
+/* What stands in a token decides nothing but that token. */
+static void a_header_is_one_line(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"Bearer a\r\nX-More: b", "Bearer a\nX-More: b", "Bearer a\r", "Bearer a\n"};
+    PQ_AUTO_HTTP *http = client();
+    for (size_t i = 0; i < 2 * sizeof bad / sizeof *bad; i++) {
+        server s;
+        start(&s, (const char *const[]){"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", NULL});
+        const char *value = bad[i / 2];
+        PQ_AUTO_ANSWER answer = {0};
+        PQ_AUTO_ERROR err = {0};
+        PQ_AUTO_STRINGS headers = {0};
+        PQ_AUTO_FREE char *url = pq_asprintf("http://127.0.0.1:%u/", s.port);
+        PQ_AUTO_SECRET *authorization = i % 2 ? pq_secret_new(value, strlen(value)) : NULL;
+        if (!authorization)
+            pq_strings_take(&headers, pq_asprintf("X-Token: %s", value));
+        pq_http_request request = {.method = "GET", .url = url, .headers = &headers, .authorization = authorization};
+        assert_false(pq_http_do(http, &request, &answer, &err));
+        assert_non_null(strstr(err.message, "a line end stands in"));
+        assert_null(strstr(err.message, "X-More"));
+        stop(&s);
+        assert_int_equal(s.count, 0);
+    }
+}
+
 #define CUT(more) "HTTP/1.1 200 OK\r\n" more "Content-Length: 10\r\n\r\nhello"
 
 /* What a GET of ten bytes gives that is cut off after five. */
@@ -254,6 +280,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_answer_comes_whole),
+        cmocka_unit_test(a_header_is_one_line),
         cmocka_unit_test(a_body_that_is_cut_off_goes_on),
         cmocka_unit_test(a_redirect_elsewhere_drops_the_credential),
         cmocka_unit_test(a_credential_never_goes_in_the_clear),
