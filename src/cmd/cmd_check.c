@@ -236,7 +236,7 @@ static void run_check(check *c, const pq_arguments *arguments)
     if (!pq_session_read_config(&c->session, cli, &scanned, false) || !good)
         return;
     if (!c->session.config_path)
-        pq_note("without a configuration every registry is asked as a stranger (--config FILE names one)");
+        pq_note("without a configuration every registry is asked as a stranger: name one with --config FILE");
     bool read = pq_session_read_mirrors(&c->session, cli, &scanned);
     c->preflight.mirrors = &c->session.mirrors;
     read_platforms(c);

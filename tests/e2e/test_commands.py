@@ -138,7 +138,7 @@ def test_a_folder_without_images_is_no_silent_success(run, place):
     assert "pratique: no image is referred to: is . the folder that you mean?\n" == run("images").err
     result = run("check")
     assert result.out == "" and result.err == (
-        "pratique: without a configuration every registry is asked as a stranger (--config FILE names one)\n"
+        "pratique: without a configuration every registry is asked as a stranger: name one with --config FILE\n"
         "pratique: . refers to no image: is it the folder that you mean?\n")
     place.write({"Dockerfile": "FROM scratch\nFROM busybox:1\n"})
     assert run("images").err == ""

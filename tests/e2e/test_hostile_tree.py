@@ -197,6 +197,8 @@ def test_a_base_image_cannot_ask_for_images_that_were_not_checked(factory):
     base = push_onbuild(factory, f"COPY --from={OTHER} /etc/lab-image /stolen")
     # The broker gives the build the login of ghcr.example.com.
     factory.write({"x/Dockerfile": f"FROM {BROKER} AS login\nFROM {base}\nCOPY --from=login /etc/lab-image /x\n"})
+    # What lies in the engine's store was let in before: nobody else's pull may have left it there.
+    factory.place.program("buildah", "rmi", "--force", OTHER, status=None)
     result = build(factory, "--out", "onbuild-out", status=1)
     assert "the build failed" in result.err
     assert not [r for r in factory.lab.requests() if "/acme/redis/blobs/" in r["path"]]
