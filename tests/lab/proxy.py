@@ -17,6 +17,7 @@ class _Pipe(asyncio.Protocol):
     def __init__(self) -> None:
         self.transport: asyncio.Transport
         self.peer: "_Pipe | None" = None
+        self.ended = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -27,10 +28,11 @@ class _Pipe(asyncio.Protocol):
             self.peer.transport.write(data)
 
     def eof_received(self) -> bool:
+        self.ended = True
         if self.peer and self.peer.transport.can_write_eof():
             with contextlib.suppress(OSError):
                 self.peer.transport.write_eof()
-            return True  # the other direction may still be busy
+            return not self.peer.ended  # the other direction may still be busy
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
