@@ -16,6 +16,7 @@ HERE = Path(__file__).resolve().parent
 CACHE = HERE.parents[1] / "build" / "interop"
 PYTHON_TUF = ["tuf==7.0.1", "securesystemslib==1.6.0", "urllib3==2.8.0"]
 IAM = ["moto==5.2.5", "parliament==1.6.4", "flask==3.1.3", "flask-cors==6.0.5"]
+ECR_LOGIN = "0.12.0"
 # No download takes longer on a slow line; one that does hangs.
 LONGEST = 600
 
@@ -170,6 +171,18 @@ def aws_cli() -> Judge:
 def ecr_login() -> Judge:
     name = "amazon-ecr-credential-helper"
     return Judge(name, debian_version(name), (on_path(name, "docker-credential-ecr-login", name), "get"))
+
+
+def ecr_login_today() -> Judge:
+    """What its users have now: Debian 12 has 0.6.0."""
+    name, module = "ecr-login", "github.com/awslabs/amazon-ecr-credential-helper/ecr-login"
+    command, environment = go(name)
+    place = CACHE / "bin" / name
+    program = "docker-credential-ecr-login"
+    # `go install` of a version reads no go.mod of ours.
+    fetch(name, command, "install", "-p", "2", f"{module}/cli/{program}@v{ECR_LOGIN}",
+          env={**environment, "GOFLAGS": "-modcacherw -trimpath", "GOBIN": str(place)})
+    return Judge(name, ECR_LOGIN, (str(place / program), "get"))
 
 
 def debian_version(package: str) -> str:

@@ -62,7 +62,7 @@ def theirs(factory: Factory, keys: Path, judge: Judge, profile: str) -> bool:
     return call(factory.lab, ECR, "/v2/base/manifests/1.2", headers=basic(f"AWS:{password}")).status == 200
 
 
-@pytest.mark.parametrize("which", ["aws_cli", "ecr_login"])
+@pytest.mark.parametrize("which", ["aws_cli", "ecr_login", "ecr_login_today"])
 def test_the_same_identities_get_in(which: str, factory: Factory, keys: Path, says: Callable[[Judge, str], None]) -> None:
     judge: Judge = getattr(judges, which)()
     answers = {profile: (ours(factory, keys, profile), theirs(factory, keys, judge, profile)) for profile in IDENTITIES}
