@@ -23,10 +23,23 @@ static size_t scheme_length(const char *url)
     return length && pq_ascii_alpha(*url) && pq_starts_with(url + length, "://") ? length + 3 : 0;
 }
 
-/* With another byte it is no host, and somebody else may read another one out of it. */
-static bool is_host_byte(char byte)
+/* A name or an IPv6 address in brackets, and a port or none (RFC 3986, section 3.2.2). In anything else somebody may
+ * read another host than we do. */
+static bool has_host_form(const char *host)
 {
-    return pq_ascii_alnum(byte) || (byte && strchr(".-_:[]", byte));
+    size_t width = *host == '[' ? strcspn(host, "]") : 0;
+    for (size_t i = 1; i < width; i++)
+        if (!pq_ascii_alnum(host[i]) && host[i] != ':' && host[i] != '.')
+            return false;
+    if (width) {
+        if (!host[width++])
+            return false;
+    } else {
+        while (pq_ascii_alnum(host[width]) || (host[width] && strchr(".-_", host[width])))
+            width++;
+    }
+    const char *port = host + width;
+    return width > 0 && (!*port || (*port == ':' && port[1] && !port[1 + strspn(port + 1, "0123456789")]));
 }
 
 char *pq_docker_host(const char *url)
@@ -37,13 +50,12 @@ char *pq_docker_host(const char *url)
         return NULL;
     url += scheme_length(url);
     PQ_AUTO_FREE char *host = pq_strndup(url, strcspn(url, "/ \t\r\n"));
-    for (char *at = host; *at; at++)
-        if (!is_host_byte(*at))
-            return NULL;
+    if (!has_host_form(host))
+        return NULL;
     pq_ascii_lower_in_place(host);
     if (pq_ends_with(host, ":443"))
         host[strlen(host) - strlen(":443")] = '\0';
-    return *host && !pq_ends_with(host, ":") ? pq_strdup(pq_docker_hub_name(host)) : NULL;
+    return pq_strdup(pq_docker_hub_name(host));
 }
 
 void pq_docker_json_string(pq_buf *out, const char *bytes, size_t length)

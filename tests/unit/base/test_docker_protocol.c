@@ -41,6 +41,12 @@ static void hosts_of_server_urls(void **state)
         {"ghcr.io evil.example", NULL},
         {"evil.example\nghcr.io", NULL},
         {"[::1]:5000", "[::1]:5000"},
+        {"[::1]:443", "[::1]"},
+        {"ghcr.io:443:443", NULL},
+        {"ghcr.io:port", NULL},
+        {"ghcr.io:", NULL},
+        {"[::1", NULL},
+        {"a[::1]", NULL},
         {"my_registry:5000/v2/", "my_registry:5000"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
