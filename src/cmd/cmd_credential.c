@@ -377,11 +377,6 @@ static void kubelet(pq_cli *cli, const pq_arguments *arguments)
     answer_kubelet(&q);
 }
 
-static const char protocol[] =
-    "Speaks the protocol of docker's credential helpers, as docker-credential-pratique does: the question comes on "
-    "standard input, the answer goes to standard output, and so does the reason when there is none, with exit status "
-    "1.";
-
 const pq_command pq_cmd_credential_get = {
     .name = "credential get",
     .synopsis = "",
@@ -403,7 +398,11 @@ const pq_command pq_cmd_credential_store = {
     .name = "credential store",
     .synopsis = "",
     .summary = "what a client wants kept; said not to be, for a bound registry",
-    .description = protocol,
+    .description =
+        "What docker's login runs to have a password kept: {\"ServerURL\", \"Username\", \"Secret\"} on standard "
+        "input. For a "
+        "registry that `login` has bound nothing is kept, since pratique serves it anyway, and a warning says so when "
+        "what was typed differs. For any other registry it refuses, so that nothing is lost unnoticed.",
     .examples = "$ pratique credential store < credential.json",
     .least = 0,
     .most = 0,
@@ -414,7 +413,9 @@ const pq_command pq_cmd_credential_erase = {
     .name = "credential erase",
     .synopsis = "",
     .summary = "forget the token that is kept for a registry",
-    .description = protocol,
+    .description =
+        "What docker's logout runs: a registry's host on standard input. The token that is kept in memory for it is "
+        "forgotten, so that the next question goes to the cloud. The binding stays; `pratique logout` takes it away.",
     .examples = "$ echo ghcr.example.com | pratique credential erase",
     .least = 0,
     .most = 0,
@@ -425,7 +426,9 @@ const pq_command pq_cmd_credential_list = {
     .name = "credential list",
     .synopsis = "",
     .summary = "the registries that are bound, and their user names",
-    .description = protocol,
+    .description = "Prints the registries that `login` has bound for this client, and their user names, as JSON. No "
+                   "secret is looked "
+                   "at.",
     .examples = "$ pratique credential list",
     .least = 0,
     .most = 0,
