@@ -3,6 +3,7 @@
 
 #include "auth/access_token.h"
 #include "auth/auth.h"
+#include "crypto/identity.h"
 
 /* What a kind is asked with. */
 typedef struct pq_auth_ask {
@@ -10,6 +11,7 @@ typedef struct pq_auth_ask {
     const pq_secret *secret; /* the one that the entry names; NULL with `auth: oidc` or `auth: environment` */
     const char
         *secret_name;  /* "secret ghcr_creds": WHERE of what is wrong in it, and words for people; else "auth: …" */
+    const pq_identity *identity; /* of the device; NULL for an entry that needs none */
     const char *where; /* of what says who we are: "factory-config.yml:7", the line of the secret's name or of `auth` */
     const char *host;  /* normal form */
     const char *repository; /* or NULL */

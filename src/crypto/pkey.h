@@ -50,5 +50,14 @@ time_t pq_certificate_ends(const pq_certificate *certificate);
 /* How many there are, the one that is meant included; and the DER of each, in the order of the text. */
 size_t pq_certificate_count(const pq_certificate *certificate);
 void pq_certificate_der(const pq_certificate *certificate, size_t index, pq_buf *out);
+/* The common name of the subject, "" when there is none or more than text in it. Borrowed. */
+const char *pq_certificate_name(const pq_certificate *certificate);
+/* The serial number in decimal, as AWS writes it. Owned. */
+char *pq_certificate_serial(const pq_certificate *certificate) PQ_MUST_USE;
+/* What it may be used for: TLS client authentication (RFC 5280, sections 4.2.1.3 and 4.2.1.12), also when it does not
+ * say. */
+bool pq_certificate_may_be_client(const pq_certificate *certificate);
+/* The kind and strength of its key, "RSA of 2048 bits", "P-256". Owned. */
+char *pq_certificate_key_words(const pq_certificate *certificate) PQ_MUST_USE;
 /* True when the private key is the certificate's. */
 bool pq_certificate_matches(const pq_certificate *certificate, const pq_pkey *key);

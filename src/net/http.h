@@ -32,7 +32,16 @@ typedef struct pq_http_trust {
     const char *ca_file;     /* trusted in addition to the client's own */
     const char *client_cert; /* PEM */
     const char *client_key;  /* PEM */
+    bool alone;              /* nothing but `ca_file` is trusted */
 } pq_http_trust;
+
+/* Who we show ourselves to be in the TLS handshake, where files will not do (a key in a token). `arm` puts certificate
+ * and key into an SSL_CTX of OpenSSL (crypto/identity.h); false when it cannot. A connection with an identity serves one
+ * request: it is never shared with others. */
+typedef struct pq_http_identity {
+    bool (*arm)(void *context, void *ssl_ctx);
+    void *context;
+} pq_http_identity;
 
 /* Takes bytes of a successful answer's body; false with an error stops the transfer. */
 typedef bool pq_http_sink(void *context, const void *bytes, size_t length, pq_error *err);
@@ -48,6 +57,7 @@ typedef struct pq_http_request {
     size_t body_length;
     int body_fd; /* read from its start when `body` is NULL and `body_length` is not 0 */
     const pq_http_trust *trust;
+    const pq_http_identity *identity; /* shown to the origin of the URL only; or NULL */
     size_t answer_cap; /* bytes of a successful answer's body that are kept; 0: PQ_MAX_API_ANSWER */
     bool sensitive;    /* the answer holds a secret: its buffer is wiped, nothing of it is shown */
     bool follow;       /* follow redirects, GET and HEAD only */
