@@ -26,6 +26,9 @@ void pq_config_clear(pq_config *config)
     pq_setting_clear(&config->targets_expire_after);
     pq_strings_clear(&config->machines);
     pq_strings_clear(&config->platforms);
+    pq_setting_clear(&config->device.certificate);
+    pq_setting_clear(&config->device.key);
+    pq_setting_clear(&config->device.ca);
     free(config->name);
     *config = (pq_config){0};
 }
@@ -325,7 +328,9 @@ bool pq_config_parse(const void *bytes, size_t length, const char *name, pq_conf
     return true;
 }
 
-bool pq_config_load(const char *path, const char *name, pq_config *out, pq_errors *errs)
+typedef bool parser(const void *bytes, size_t length, const char *name, pq_config *out, pq_errors *errs);
+
+static bool load(parser *parse, const char *path, const char *name, pq_config *out, pq_errors *errs)
 {
     *out = (pq_config){0};
     PQ_AUTO_BUF bytes = PQ_BUF(PQ_MAX_CONFIG);
@@ -334,7 +339,17 @@ bool pq_config_load(const char *path, const char *name, pq_config *out, pq_error
         pq_errors_take(errs, &err);
         return false;
     }
-    return pq_config_parse(pq_buf_text(&bytes), bytes.length, name ? name : path, out, errs);
+    return parse(pq_buf_text(&bytes), bytes.length, name ? name : path, out, errs);
+}
+
+bool pq_config_load(const char *path, const char *name, pq_config *out, pq_errors *errs)
+{
+    return load(pq_config_parse, path, name, out, errs);
+}
+
+bool pq_config_load_device(const char *path, const char *name, pq_config *out, pq_errors *errs)
+{
+    return load(pq_config_parse_device, path, name, out, errs);
 }
 
 /* --- looking things up -------------------------------------------------------------------------------------------- */

@@ -76,8 +76,8 @@ typedef struct pq_config_registry {
     pq_setting oidc_audience, oidc_token_env, oidc_token_file;   /* with PQ_AUTH_OIDC */
     /* Of device.yml; azure_tenant, azure_client_id and service_account count there too. `auth_line` is the line of the
      * key that says how: `iot`, `entra`, … */
-    pq_setting iot_endpoint, iot_role_alias;                    /* host; alias */
-    pq_setting iot_thing_name;                                  /* NULL: the certificate's common name */
+    pq_setting iot_endpoint, iot_role_alias;                     /* host; alias */
+    pq_setting iot_thing_name;                                   /* NULL: the certificate's common name */
     pq_setting profile_arn, anywhere_role_arn, trust_anchor_arn; /* with PQ_AUTH_ROLES_ANYWHERE */
     pq_setting audience;         /* with PQ_AUTH_FEDERATION: //iam.googleapis.com/projects/… */
     pq_setting gateway;          /* https URL without a slash at its end */

@@ -29,10 +29,10 @@ const pq_pkey *pq_identity_key(const pq_identity *identity);                /* b
 const char *pq_identity_certificate_place(const pq_identity *identity);
 /* True when the key is one that a token keeps to itself. */
 bool pq_identity_in_token(const pq_identity *identity);
-/* PQ_EDENIED when the certificate has ended at `now`, or has not begun, which names the clock. `out_ends_soon` (or NULL)
- * is set for one that ends within 30 days. */
+/* PQ_EDENIED when the certificate has ended at `now`, or has not begun, which names the clock. `out_ends_soon` (or
+ * NULL) is set for one that ends within 30 days. */
 bool pq_identity_judge_dates(const pq_identity *identity, time_t now, bool *out_ends_soon, pq_error *err) PQ_MUST_USE;
 
-/* For pq_http_identity (net/http.h): puts certificate, chain and key into an SSL_CTX. `identity` is a pq_identity. False
- * when OpenSSL does not take them. */
+/* For pq_http_identity (net/http.h): puts certificate, chain and key into an SSL_CTX. `identity` is a pq_identity.
+ * False when OpenSSL does not take them. */
 bool pq_identity_arm(void *identity, void *ssl_ctx);

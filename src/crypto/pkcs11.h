@@ -1,5 +1,6 @@
-/* Objects of PKCS#11 tokens, by URI (RFC 7512). The one place that knows how OpenSSL reaches them: by its provider where
- * there is one, else by the engine of libp11. Both are loaded when they are first needed. For files of this folder. */
+/* Objects of PKCS#11 tokens, by URI (RFC 7512). The one place that knows how OpenSSL reaches them: by its provider
+ * where there is one, else by the engine of libp11. Both are loaded when they are first needed. For files of this
+ * folder. */
 #pragma once
 
 #include <openssl/evp.h>

@@ -36,8 +36,8 @@ typedef struct pq_http_trust {
 } pq_http_trust;
 
 /* Who we show ourselves to be in the TLS handshake, where files will not do (a key in a token). `arm` puts certificate
- * and key into an SSL_CTX of OpenSSL (crypto/identity.h); false when it cannot. A connection with an identity serves one
- * request: it is never shared with others. */
+ * and key into an SSL_CTX of OpenSSL (crypto/identity.h); false when it cannot. A connection with an identity serves
+ * one request: it is never shared with others. */
 typedef struct pq_http_identity {
     bool (*arm)(void *context, void *ssl_ctx);
     void *context;
@@ -58,10 +58,10 @@ typedef struct pq_http_request {
     int body_fd; /* read from its start when `body` is NULL and `body_length` is not 0 */
     const pq_http_trust *trust;
     const pq_http_identity *identity; /* shown to the origin of the URL only; or NULL */
-    size_t answer_cap; /* bytes of a successful answer's body that are kept; 0: PQ_MAX_API_ANSWER */
-    bool sensitive;    /* the answer holds a secret: its buffer is wiped, nothing of it is shown */
-    bool follow;       /* follow redirects, GET and HEAD only */
-    bool repeatable;   /* safe to send again although the method is POST, PUT, PATCH or DELETE */
+    size_t answer_cap;                /* bytes of a successful answer's body that are kept; 0: PQ_MAX_API_ANSWER */
+    bool sensitive;                   /* the answer holds a secret: its buffer is wiped, nothing of it is shown */
+    bool follow;                      /* follow redirects, GET and HEAD only */
+    bool repeatable;                  /* safe to send again although the method is POST, PUT, PATCH or DELETE */
     /* What the URL names never changes, and the caller proves the whole: a GET that was cut off in the middle goes on
      * where it was (RFC 9110, section 14), where the server can do that. Not with a sink. */
     bool resumable;
