@@ -14,7 +14,8 @@ packages_for() {
     demo)
         # The lab, and the engine and clients that the programs work with.
         echo buildah uidmap skopeo docker-registry busybox-static ca-certificates curl git openssl \
-            python3-bcrypt python3-botocore python3-cryptography python3-jwt
+            python3-bcrypt python3-botocore python3-cryptography python3-jwt \
+            softhsm2 libengine-pkcs11-openssl opensc nginx-light
         ;;
     test)
         packages_for demo

@@ -35,6 +35,8 @@ struct pq_auth {
     long aws_clock_offset, azure_clock_offset;
     pq_access_tokens tokens;
     pq_aws_memory *aws_memory;
+    pq_identity *device;   /* of a device.yml; opened when it is first needed */
+    pq_error device_fault; /* or why it cannot be */
 };
 
 static void remembered_clear(remembered *item)
@@ -79,6 +81,8 @@ void pq_auth_free(pq_auth *auth)
     free(auth->answers);
     pq_aws_memory_free(auth->aws_memory);
     pq_access_tokens_clear(&auth->tokens);
+    pq_identity_free(auth->device);
+    pq_error_clear(&auth->device_fault);
     free(auth->hub_host);
     free(auth);
 }
@@ -115,10 +119,12 @@ char *pq_auth_group(const pq_auth *auth, const char *host)
     const pq_config_registry *entry = entry_for(auth, normal);
     if (!entry || entry->type == PQ_REGISTRY_GENERIC)
         return NULL;
-    const pq_setting *const parts[] = {&entry->secret,          &entry->profile,         &entry->role_arn,
-                                       &entry->azure_tenant,    &entry->azure_client_id, &entry->azure_cert_secret,
-                                       &entry->service_account, &entry->oidc_audience,   &entry->oidc_token_env,
-                                       &entry->oidc_token_file};
+    const pq_setting *const parts[] = {
+        &entry->secret,          &entry->profile,           &entry->role_arn,          &entry->azure_tenant,
+        &entry->azure_client_id, &entry->azure_cert_secret, &entry->service_account,   &entry->oidc_audience,
+        &entry->oidc_token_env,  &entry->oidc_token_file,   &entry->iot_endpoint,      &entry->iot_role_alias,
+        &entry->iot_thing_name,  &entry->profile_arn,       &entry->anywhere_role_arn, &entry->trust_anchor_arn,
+        &entry->audience,        &entry->gateway,           &entry->credentials_file};
     PQ_AUTO_BUF group = PQ_BUF(PQ_MAX_TEXT);
     pq_buf_addf(&group, "%s %d", pq_registry_type_name(entry->type), (int)entry->auth);
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
@@ -192,7 +198,8 @@ const char *pq_auth_cache_entry(const pq_auth *auth, const char *host)
 
 /* What the entry's identity is made of, for sending to a host, and the words for it. */
 typedef struct identity {
-    pq_secret *secret; /* NULL when the entry names none */
+    pq_secret *secret;         /* NULL when the entry names none */
+    const pq_identity *device; /* borrowed; NULL when it is not that */
     char *name, *where;
 } identity;
 
@@ -204,9 +211,41 @@ static void identity_clear(identity *who)
 }
 #define AUTO_IDENTITY PQ_CLEANUP(identity_clear) identity
 
+/* Opened once; a key in a token is slow to reach. */
+static bool find_device(pq_auth *auth, const pq_identity **out, pq_error *err)
+{
+    const pq_config *config = auth->options.config;
+    PQ_AUTO_FREE char *certificate_where = pq_config_where(config, config->device.certificate.line);
+    PQ_AUTO_FREE char *key_where = pq_config_where(config, config->device.key.line);
+    const pq_identity_place place = {.certificate = config->device.certificate.text,
+                                     .certificate_where = certificate_where,
+                                     .key = config->device.key.text,
+                                     .key_where = key_where};
+    const pq_error *fault = &auth->device_fault;
+    if (!auth->device && (fault->code != PQ_OK || !pq_identity_open(&place, &auth->device, &auth->device_fault)))
+        return pq_fail(err, fault->code, fault->where, fault->hint, "%s", fault->message);
+    *out = auth->device;
+    bool soon = false;
+    if (!pq_identity_judge_dates(auth->device, pq_now(), &soon, err))
+        return false;
+    if (soon) {
+        char ends[PQ_TIME_TEXT];
+        pq_time_text(pq_certificate_ends(pq_identity_certificate(auth->device)), ends);
+        pq_warn(certificate_where, "have a new one issued while this one is good",
+                "the device's certificate ends at %s", ends);
+    }
+    return true;
+}
+
 static bool find_identity(pq_auth *auth, const pq_config_registry *entry, const char *host, identity *out,
                           pq_error *err)
 {
+    const char *way = pq_config_device_way(entry->auth);
+    if (way && entry->auth != PQ_AUTH_FILE) {
+        out->where = pq_config_where(auth->options.config, entry->auth_line);
+        out->name = pq_strdup(way);
+        return find_device(auth, &out->device, err);
+    }
     const pq_setting *named = entry->secret.text ? &entry->secret : &entry->azure_cert_secret;
     if (entry->auth != PQ_AUTH_SECRET) {
         out->where = pq_config_where(auth->options.config, entry->auth_line);
@@ -223,6 +262,7 @@ static pq_auth_ask make_ask(pq_auth *auth, const pq_config_registry *entry, cons
     bool own = auth->options.send != NULL;
     return (pq_auth_ask){.entry = entry,
                          .secret = who->secret,
+                         .identity = who->device,
                          .secret_name = who->name,
                          .where = who->where,
                          .host = host,

@@ -114,7 +114,7 @@ static bool find_identity(const pq_auth_ask *ask, identity *out, pq_errors *erro
         return true;
     case PQ_AUTH_ENVIRONMENT:
         return identity_of_environment(out, errors);
-    case PQ_AUTH_SECRET:
+    default:
         break;
     }
     out->trust = PQ_GOOGLE_SECRET;

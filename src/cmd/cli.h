@@ -9,6 +9,7 @@
 
 struct pq_cli {
     const char *config_option;  /* --config, or NULL */
+    const char *device_option;  /* --device-config, or NULL */
     const char *secrets_option; /* --secrets, or NULL */
     bool json;
     pq_buf out;         /* what goes to standard output, unless `json` */

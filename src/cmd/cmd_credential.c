@@ -133,7 +133,7 @@ static bool open_question(question *q, const char *binding, bool *out_served)
 {
     /* The helper's lock goes on to no child of ours. */
     (void)syscall(SYS_close_range, 3u, ~0u, 4u /* CLOSE_RANGE_CLOEXEC */);
-    if (q->cli->config_option) {
+    if (q->cli->config_option || q->cli->device_option) {
         *out_served = true;
         return open_configured(q);
     }

@@ -69,6 +69,11 @@ static bool apply_globals(pq_cli *cli, const pq_arguments *given)
     pq_log_setup(level, progress);
     if (pq_arguments_have(given, "config"))
         cli->config_option = pq_arguments_value(given, "config");
+    if (pq_arguments_have(given, "device-config"))
+        cli->device_option = pq_arguments_value(given, "device-config");
+    if (cli->config_option && cli->device_option)
+        return pq_errors_add(&cli->errors, PQ_EUSAGE, NULL, "give one of them",
+                             "--config and --device-config exclude each other");
     if (pq_arguments_have(given, "secrets"))
         cli->secrets_option = pq_arguments_value(given, "secrets");
     const char *folder = pq_arguments_value(given, "directory");

@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/runtime_dir.h"
+#include "base/trust.h"
 
 void pq_session_clear(pq_session *session)
 {
@@ -22,8 +23,31 @@ void pq_session_clear(pq_session *session)
     *session = (pq_session){0};
 }
 
+bool pq_session_read_device(pq_session *session, pq_cli *cli, const char *path)
+{
+    PQ_AUTO_ERROR err = {0};
+    if (cli->device_option)
+        path = cli->device_option;
+    if (!path)
+        path = PQ_DEVICE_CONFIG;
+    if (!pq_path_absolute(path, &session->config_path, &err)) {
+        pq_cli_fail(cli, &err);
+        return false;
+    }
+    if (pq_trust_file(session->config_path, &err))
+        return pq_config_load_device(session->config_path, path, &session->config, &cli->errors);
+    if (err.code == PQ_ENOTFOUND)
+        (void)pq_fail(&err, cli->device_option ? PQ_EUSAGE : PQ_ECONFIG, path,
+                      "write one (`pratique help device setup` shows how), or name another with --device-config",
+                      "there is no device configuration");
+    pq_cli_fail(cli, &err);
+    return false;
+}
+
 bool pq_session_read_config(pq_session *session, pq_cli *cli, const pq_strings *scanned, bool required)
 {
+    if (cli->device_option)
+        return pq_session_read_device(session, cli, NULL);
     PQ_AUTO_ERROR err = {0};
     PQ_AUTO_FREE char *here = getcwd(NULL, 0);
     if (!here) {

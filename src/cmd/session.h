@@ -27,8 +27,11 @@ typedef struct pq_session {
 #define PQ_AUTO_SESSION PQ_CLEANUP(pq_session_clear) pq_session
 
 void pq_session_clear(pq_session *session);
-/* Finds and reads the configuration; `scanned` (or NULL) are folders in which none is taken. Without one, and if it is
- * not `required`, an empty one. Problems go to the run's errors. */
+/* Reads a device.yml: that of --device-config, else `path`, else the usual one. It must be there, and nobody else may
+ * be able to change it. Needs no secrets. */
+bool pq_session_read_device(pq_session *session, pq_cli *cli, const char *path);
+/* Finds and reads the configuration, or the device.yml of --device-config; `scanned` (or NULL) are folders in which
+ * none is taken. Without one, and if it is not `required`, an empty one. Problems go to the run's errors. */
 bool pq_session_read_config(pq_session *session, pq_cli *cli, const pq_strings *scanned, bool required);
 /* Reads this machine's registries.conf, though none below `scanned` (or NULL). */
 bool pq_session_read_mirrors(pq_session *session, pq_cli *cli, const pq_strings *scanned);

@@ -1,18 +1,13 @@
-#include "crypto/pkey.h"
-
 #include <openssl/bn.h>
 #include <openssl/ec.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
-#include <openssl/x509.h>
+#include <openssl/x509v3.h>
+#include <string.h>
 
 #include "base/limits.h"
 #include "crypto/openssl_auto.h"
-
-struct pq_pkey {
-    EVP_PKEY *key;
-    pq_pkey_type type;
-};
+#include "crypto/pkey_parts.h"
 
 /* Nobody is asked for a passphrase. */
 static int no_passphrase(char *out, int size, int writing, void *context)
@@ -42,6 +37,19 @@ static bool find_type(EVP_PKEY *key, pq_pkey_type *out)
            pq_streq(group, "prime256v1");
 }
 
+bool pq_pkey_take(EVP_PKEY *taken, const char *where, pq_pkey **out, pq_error *err)
+{
+    pq_pkey_type type;
+    PQ_AUTO_EVP_PKEY *owned = taken;
+    if (!find_type(owned, &type))
+        return pq_fail(err, PQ_ECONFIG, where, "make an RSA key of 2048 bits or more, or one of P-256",
+                       "the private key is of a kind that is not used here");
+    pq_pkey *key = pq_alloc(1, sizeof *key);
+    *key = (pq_pkey){.key = pq_steal(owned), .type = type};
+    *out = key;
+    return true;
+}
+
 bool pq_pkey_from_pem(const char *pem, size_t length, const char *where, pq_pkey **out, pq_error *err)
 {
     PQ_AUTO_BIO *bio = open_text(pem, length);
@@ -50,14 +58,7 @@ bool pq_pkey_from_pem(const char *pem, size_t length, const char *where, pq_pkey
     if (!read)
         return pq_fail(err, PQ_ECONFIG, where, "it begins with -----BEGIN PRIVATE KEY-----, and is not encrypted",
                        "holds no private key in PEM form");
-    pq_pkey_type type;
-    if (!find_type(read, &type))
-        return pq_fail(err, PQ_ECONFIG, where, "make an RSA key of 2048 bits or more, or one of P-256",
-                       "the private key is of a kind that is not used here");
-    pq_pkey *key = pq_alloc(1, sizeof *key);
-    *key = (pq_pkey){.key = pq_steal(read), .type = type};
-    *out = key;
-    return true;
+    return pq_pkey_take(pq_steal(read), where, out, err);
 }
 
 void pq_pkey_free(pq_pkey *key)
@@ -121,20 +122,13 @@ bool pq_pkey_sign(const pq_pkey *key, pq_signature_form form, const void *bytes,
 
 /* --- certificates ------------------------------------------------------------------------------------------------- */
 
-enum { LONGEST_CHAIN = 10 };
-
-struct pq_certificate {
-    X509 *at[LONGEST_CHAIN];
-    size_t count;
-    time_t begins, ends;
-};
-
 void pq_certificate_free(pq_certificate *certificate)
 {
     if (!certificate)
         return;
     for (size_t i = 0; i < certificate->count; i++)
         X509_free(certificate->at[i]);
+    free(certificate->name);
     free(certificate);
 }
 
@@ -152,16 +146,49 @@ static bool read_time(const ASN1_TIME *from, time_t *out)
     return true;
 }
 
+static char *read_name(X509 *certificate)
+{
+    X509_NAME *subject = X509_get_subject_name(certificate);
+    int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+    const X509_NAME_ENTRY *entry = at >= 0 ? X509_NAME_get_entry(subject, at) : NULL;
+    unsigned char *text = NULL;
+    int length = entry ? ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(entry)) : -1;
+    bool plain = length > 0;
+    for (int i = 0; i < length; i++)
+        plain = plain && text[i] >= ' ' && text[i] != 0x7f;
+    char *name = plain ? pq_strndup((const char *)text, (size_t)length) : pq_strdup("");
+    OPENSSL_free(text);
+    return name;
+}
+
+void pq_certificate_add(pq_certificate *certificate, X509 *more)
+{
+    if (certificate->count < PQ_LONGEST_CHAIN)
+        certificate->at[certificate->count++] = more;
+    else
+        X509_free(more);
+}
+
+bool pq_certificate_complete(pq_certificate *certificate)
+{
+    if (!certificate->count || !read_time(X509_get0_notBefore(certificate->at[0]), &certificate->begins) ||
+        !read_time(X509_get0_notAfter(certificate->at[0]), &certificate->ends))
+        return false;
+    free(certificate->name);
+    certificate->name = read_name(certificate->at[0]);
+    pq_crypto_forget_errors();
+    return true;
+}
+
 bool pq_certificate_from_pem(const char *pem, size_t length, const char *where, pq_certificate **out, pq_error *err)
 {
     PQ_AUTO_BIO *bio = open_text(pem, length);
     PQ_AUTO_CERTIFICATE *read = pq_alloc(1, sizeof *read);
-    while (bio && read->count < LONGEST_CHAIN &&
-           (read->at[read->count] = PEM_read_bio_X509(bio, NULL, no_passphrase, NULL)))
-        read->count++;
+    X509 *one;
+    while (bio && read->count < PQ_LONGEST_CHAIN && (one = PEM_read_bio_X509(bio, NULL, no_passphrase, NULL)))
+        pq_certificate_add(read, one);
     pq_crypto_forget_errors();
-    if (!read->count || !read_time(X509_get0_notBefore(read->at[0]), &read->begins) ||
-        !read_time(X509_get0_notAfter(read->at[0]), &read->ends))
+    if (!pq_certificate_complete(read))
         return pq_fail(err, PQ_ECONFIG, where, "it begins with -----BEGIN CERTIFICATE-----",
                        "holds no certificate in PEM form");
     *out = pq_steal(read);
@@ -198,4 +225,42 @@ bool pq_certificate_matches(const pq_certificate *certificate, const pq_pkey *ke
     bool same = X509_check_private_key(certificate->at[0], key->key) == 1;
     pq_crypto_forget_errors();
     return same;
+}
+
+const char *pq_certificate_name(const pq_certificate *certificate)
+{
+    return certificate->name;
+}
+
+char *pq_certificate_serial(const pq_certificate *certificate)
+{
+    BIGNUM *number = ASN1_INTEGER_to_BN(X509_get0_serialNumber(certificate->at[0]), NULL);
+    char *text = number ? BN_bn2dec(number) : NULL;
+    char *serial = pq_strdup(text ? text : "0");
+    OPENSSL_free(text);
+    BN_free(number);
+    pq_crypto_forget_errors();
+    return serial;
+}
+
+bool pq_certificate_may_be_client(const pq_certificate *certificate)
+{
+    X509 *leaf = certificate->at[0];
+    /* Both are all ones where the certificate does not say. */
+    bool signs = (X509_get_key_usage(leaf) & KU_DIGITAL_SIGNATURE) != 0;
+    bool client = (X509_get_extended_key_usage(leaf) & (XKU_SSL_CLIENT | XKU_ANYEKU)) != 0;
+    pq_crypto_forget_errors();
+    return signs && client;
+}
+
+char *pq_certificate_key_words(const pq_certificate *certificate)
+{
+    EVP_PKEY *key = X509_get0_pubkey(certificate->at[0]);
+    char group[32] = "";
+    size_t length = 0;
+    if (key && EVP_PKEY_is_a(key, "RSA"))
+        return pq_asprintf("RSA of %d bits", EVP_PKEY_get_bits(key));
+    bool named = key && EVP_PKEY_is_a(key, "EC") && EVP_PKEY_get_group_name(key, group, sizeof group, &length) == 1;
+    pq_crypto_forget_errors();
+    return pq_strdup(!named ? "of another kind" : pq_streq(group, "prime256v1") ? "P-256" : group);
 }

@@ -111,10 +111,45 @@ static bool describe_break(CURL *easy, const char *detail, const char *name, pq_
     return false;
 }
 
+/* A peer that does not want our certificate says so in an alert of TLS (RFC 8446, section 6.2; RFC 5246,
+ * section 7.2.2), in TLS 1.3 only after the handshake. The words are OpenSSL's. */
+static bool describe_alert(const char *detail, const char *name, pq_error *err)
+{
+    static const struct {
+        const char *alert, *words, *hint;
+    } known[] = {
+        {"alert certificate expired", "it has expired, by that machine's clock", "have a new one issued"},
+        {"alert certificate revoked", "it is revoked", "have a new one issued, if the device is still trusted"},
+        {"alert unknown ca", "it does not know the authority that signed it",
+         "is it of the right authority, and are the certificates in between in the same file?"},
+        {"alert bad certificate", "it is not one that it takes",
+         "is it registered and active there, within its dates, and not revoked?"},
+        {"alert certificate unknown", "it is not one that it takes",
+         "is it registered and active there, within its dates, and not revoked?"},
+        {"alert unsupported certificate", "it is of a kind that it does not take",
+         "its extended key usage must allow TLS client authentication"},
+        {"alert access denied", "it may not connect", "is it registered and active there?"},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strstr(detail, known[i].alert))
+            return !pq_fail(err, PQ_EDENIED, NULL, known[i].hint, "%s refuses the certificate that was shown to it: %s",
+                            name, known[i].words);
+    if (strstr(detail, "alert certificate required"))
+        return !pq_fail(err, PQ_EDENIED, NULL, "is it the right address? Registries ask for one by certs.d",
+                        "%s wants a client certificate, and none was shown", name);
+    if (strstr(detail, "alert handshake failure"))
+        return !pq_fail(err, PQ_EDENIED, NULL, "does it want a client certificate, or another one?",
+                        "%s broke off the TLS handshake (handshake failure)", name);
+    return false;
+}
+
 void pq_http_describe(CURL *easy, CURLcode code, const char *said, const char *url, double seconds, pq_error *err)
 {
     PQ_AUTO_FREE char *name = name_of(url);
     PQ_AUTO_FREE char *detail = trimmed(*said ? said : curl_easy_strerror(code));
+    if ((code == CURLE_SSL_CONNECT_ERROR || code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR) &&
+        describe_alert(detail, name, err))
+        return;
     switch (code) {
     case CURLE_ABORTED_BY_CALLBACK:
         (void)pq_fail(err, PQ_EINTERRUPTED, NULL, NULL, "interrupted");

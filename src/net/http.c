@@ -321,11 +321,39 @@ static void set_trust(transfer *t)
     /* One file and one directory are what libcurl takes; a host's own CA takes the file's place, for it is there to be
      * used, and the directory goes on serving the rest. */
     (void)curl_easy_setopt(t->easy, CURLOPT_CAINFO, trust && trust->ca_file ? trust->ca_file : http->ca_file);
-    (void)curl_easy_setopt(t->easy, CURLOPT_CAPATH, http->ca_dir);
+    (void)curl_easy_setopt(t->easy, CURLOPT_CAPATH, trust && trust->alone ? NULL : http->ca_dir);
     if (trust && trust->client_cert && t->keep_credentials) {
         (void)curl_easy_setopt(t->easy, CURLOPT_SSLCERT, trust->client_cert);
         (void)curl_easy_setopt(t->easy, CURLOPT_SSLKEY, trust->client_key);
     }
+}
+
+static CURLcode on_ssl_ctx(CURL *easy, void *ssl_ctx, void *context)
+{
+    transfer *t = context;
+    const pq_http_identity *identity = t->request.identity;
+    (void)easy;
+    if (identity->arm(identity->context, ssl_ctx))
+        return CURLE_OK;
+    (void)pq_fail(&t->failure, PQ_ESYSTEM, NULL, "is it a key of RSA or P-256, and may this process use it?",
+                  "OpenSSL cannot use the certificate and its key in a TLS handshake");
+    return CURLE_SSL_CERTPROBLEM;
+}
+
+/* libcurl does not know what an SSL_CTX was armed with, and would share connections and sessions by the host's name
+ * alone. HTTP/1.1, because a connection of HTTP/2 is shared while it is in use. */
+static void set_identity(transfer *t)
+{
+    if (!t->request.identity || !t->keep_credentials)
+        return;
+    if (curl_easy_setopt(t->easy, CURLOPT_SSL_CTX_FUNCTION, on_ssl_ctx) != CURLE_OK)
+        (void)pq_fail(&t->failure, PQ_ESYSTEM, NULL, "install the libcurl that is built with OpenSSL (libcurl4)",
+                      "this libcurl takes no certificate that is not a file");
+    (void)curl_easy_setopt(t->easy, CURLOPT_SSL_CTX_DATA, t);
+    (void)curl_easy_setopt(t->easy, CURLOPT_FRESH_CONNECT, 1L);
+    (void)curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, 1L);
+    (void)curl_easy_setopt(t->easy, CURLOPT_SSL_SESSIONID_CACHE, 0L);
+    (void)curl_easy_setopt(t->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 }
 
 static void set_method(transfer *t)
@@ -391,6 +419,7 @@ static void begin(transfer *t)
     (void)curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
     (void)curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, on_progress);
     set_trust(t);
+    set_identity(t);
     set_method(t);
 
     for (size_t i = 0; request->headers && i < request->headers->count; i++)
@@ -577,6 +606,9 @@ static bool may_be_sent(transfer *t)
     if (t->request.authorization && t->keep_credentials && !pq_url_is_safe(t->url))
         return pq_fail(&t->failure, PQ_EFAILED, NULL, "use https",
                        "a credential would go over an unencrypted connection, which is refused");
+    if (t->request.identity && t->keep_credentials && !pq_starts_with(t->url, "https://"))
+        return pq_fail(&t->failure, PQ_EFAILED, NULL, "use https",
+                       "a certificate can be shown over TLS only, and this address is not https");
     if (!headers_are_lines(&t->request))
         return pq_fail(&t->failure, PQ_EFAILED, NULL, "look for a line end in a token or its variable",
                        "a line end stands in what would go into a header, which is refused");

@@ -1,0 +1,178 @@
+#include "crypto/identity.h"
+
+#include <openssl/ssl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "base/limits.h"
+#include "crypto/openssl_auto.h"
+#include "crypto/pkcs11.h"
+#include "crypto/pkey_parts.h"
+
+struct pq_identity {
+    pq_certificate *certificate;
+    pq_pkey *key;
+    char *certificate_place, *certificate_where;
+    bool in_token;
+};
+
+void pq_identity_free(pq_identity *identity)
+{
+    if (!identity)
+        return;
+    pq_certificate_free(identity->certificate);
+    pq_pkey_free(identity->key);
+    free(identity->certificate_place);
+    free(identity->certificate_where);
+    free(identity);
+}
+
+void pq_identity_cleanup(pq_identity **identity)
+{
+    pq_identity_free(*identity);
+}
+
+/* "device.yml:3: /var/sota/pkey.pem" is what WHERE becomes: what says so, and what it says, but of a URI nothing that
+ * could be a PIN. Owned. */
+static char *where_of(const char *said, const char *place)
+{
+    size_t length = pq_pkcs11_is_uri(place) ? strcspn(place, "?") : strlen(place);
+    const char *pin = pq_pkcs11_is_uri(place) ? strcasestr(place, "pin-") : NULL;
+    if (pin && (size_t)(pin - place) < length)
+        length = (size_t)(pin - place);
+    return pq_asprintf("%s%s%.*s", said ? said : "", said ? ": " : "", (int)length, place);
+}
+
+/* --- opening ------------------------------------------------------------------------------------------------------ */
+
+static bool read_text(const char *path, const char *said, const char *what, pq_buf *out, pq_error *err)
+{
+    if (pq_read_file(path, out, err))
+        return true;
+    /* Whatever the reason: it is what the configuration says that does not hold. */
+    err->code = PQ_ECONFIG;
+    free(err->where);
+    err->where = where_of(said, path);
+    return pq_error_wrap(err, "%s", what);
+}
+
+static bool open_certificate(const pq_identity_place *place, pq_certificate **out, pq_error *err)
+{
+    PQ_AUTO_FREE char *where = where_of(place->certificate_where, place->certificate);
+    PQ_AUTO_BUF text = PQ_BUF(PQ_MAX_SECRET);
+    if (!pq_pkcs11_is_uri(place->certificate))
+        return read_text(place->certificate, place->certificate_where, "the certificate", &text, err) &&
+               pq_certificate_from_pem(pq_buf_text(&text), text.length, where, out, err);
+    X509 *leaf = NULL;
+    if (!pq_pkcs11_load_certificate(place->certificate, where, &leaf, err))
+        return false;
+    PQ_AUTO_CERTIFICATE *read = pq_alloc(1, sizeof *read);
+    pq_certificate_add(read, leaf);
+    if (!pq_certificate_complete(read))
+        return pq_fail(err, PQ_ECONFIG, where, NULL, "the object is not a certificate that can be read");
+    *out = pq_steal(read);
+    return true;
+}
+
+/* A key that others can read is theirs too. */
+static bool judge_mode(const char *path, const char *where, pq_error *err)
+{
+    struct stat status;
+    if (stat(path, &status) != 0 || (status.st_mode & (S_IRWXO | S_IWGRP)) == 0)
+        return true;
+    PQ_AUTO_FREE char *hint = pq_asprintf("chmod 600 %s; if others may have read it, have a new key certified", path);
+    return pq_fail(err, PQ_ECONFIG, where, hint, "the private key can be read or changed by others (mode %04o)",
+                   (unsigned)status.st_mode & 07777u);
+}
+
+static bool open_key(const pq_identity_place *place, pq_pkey **out, pq_error *err)
+{
+    PQ_AUTO_FREE char *where = where_of(place->key_where, place->key);
+    PQ_AUTO_BUF text = PQ_SENSITIVE_BUF(PQ_MAX_SECRET);
+    if (!pq_pkcs11_is_uri(place->key))
+        return read_text(place->key, place->key_where, "the private key", &text, err) &&
+               judge_mode(place->key, where, err) && pq_pkey_from_pem(pq_buf_text(&text), text.length, where, out, err);
+    EVP_PKEY *key = NULL;
+    return pq_pkcs11_load_key(place->key, where, &key, err) && pq_pkey_take(key, where, out, err);
+}
+
+bool pq_identity_open(const pq_identity_place *place, pq_identity **out, pq_error *err)
+{
+    PQ_AUTO_IDENTITY *identity = pq_alloc(1, sizeof *identity);
+    identity->certificate_place = pq_strdup(place->certificate);
+    identity->certificate_where = where_of(place->certificate_where, place->certificate);
+    identity->in_token = pq_pkcs11_is_uri(place->key);
+    if (!open_certificate(place, &identity->certificate, err) || !open_key(place, &identity->key, err))
+        return false;
+    if (!pq_certificate_matches(identity->certificate, identity->key)) {
+        PQ_AUTO_FREE char *where = where_of(place->key_where, place->key);
+        PQ_AUTO_FREE char *hint =
+            pq_asprintf("put the certificate that was issued for this key at %s; the first one in the file counts",
+                        place->certificate);
+        return pq_fail(err, PQ_ECONFIG, where, hint, "the private key is not that of the certificate %s (%s)",
+                       place->certificate, pq_certificate_name(identity->certificate));
+    }
+    *out = pq_steal(identity);
+    return true;
+}
+
+/* --- looking ------------------------------------------------------------------------------------------------------ */
+
+const pq_certificate *pq_identity_certificate(const pq_identity *identity)
+{
+    return identity->certificate;
+}
+
+const pq_pkey *pq_identity_key(const pq_identity *identity)
+{
+    return identity->key;
+}
+
+const char *pq_identity_certificate_place(const pq_identity *identity)
+{
+    return identity->certificate_place;
+}
+
+bool pq_identity_in_token(const pq_identity *identity)
+{
+    return identity->in_token;
+}
+
+bool pq_identity_judge_dates(const pq_identity *identity, time_t now, bool *out_ends_soon, pq_error *err)
+{
+    enum { SOON = 30 * 86400 };
+    time_t begins = pq_certificate_begins(identity->certificate), ends = pq_certificate_ends(identity->certificate);
+    char when[PQ_TIME_TEXT], today[PQ_TIME_TEXT];
+    if (out_ends_soon)
+        *out_ends_soon = ends > now && ends - now < SOON;
+    pq_time_text(now, today);
+    if (begins > now) {
+        pq_time_text(begins, when);
+        return pq_fail(
+            err, PQ_EDENIED, identity->certificate_where,
+            "is this machine's clock right? After a first boot it is often years behind until NTP has set it",
+            "the device's certificate is not valid before %s, and this machine's clock says %s", when, today);
+    }
+    if (ends <= now) {
+        pq_time_text(ends, when);
+        return pq_fail(err, PQ_EDENIED, identity->certificate_where,
+                       "have a new one issued for the device; what it was given before is good until that ends",
+                       "the device's certificate ended at %s, and this machine's clock says %s", when, today);
+    }
+    return true;
+}
+
+/* --- TLS ---------------------------------------------------------------------------------------------------------- */
+
+bool pq_identity_arm(void *context, void *ssl_ctx)
+{
+    const pq_identity *identity = context;
+    const pq_certificate *certificate = identity->certificate;
+    bool good = SSL_CTX_use_certificate(ssl_ctx, certificate->at[0]) == 1;
+    for (size_t i = 1; i < certificate->count; i++)
+        good = good && SSL_CTX_add1_chain_cert(ssl_ctx, certificate->at[i]) == 1;
+    good = good && SSL_CTX_use_PrivateKey(ssl_ctx, identity->key->key) == 1;
+    pq_crypto_forget_errors();
+    return good;
+}

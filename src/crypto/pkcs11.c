@@ -1,0 +1,366 @@
+/* ENGINE is deprecated in OpenSSL 3, and is what Debian 12 has for PKCS#11; where a provider named `pkcs11` can be
+ * loaded, that is used. */
+#define OPENSSL_SUPPRESS_DEPRECATED
+#include "crypto/pkcs11.h"
+
+#include <openssl/err.h>
+#include <openssl/provider.h>
+#include <openssl/store.h>
+#include <openssl/ui.h>
+#ifndef OPENSSL_NO_ENGINE
+#include <openssl/engine.h>
+#endif
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/limits.h"
+#include "base/secret.h"
+#include "base/text.h"
+#include "crypto/openssl_auto.h"
+
+static const char scheme[] = "pkcs11:";
+enum { LONGEST_PIN = 256 };
+
+/* --- URIs (RFC 7512) ---------------------------------------------------------------------------------------------- */
+
+bool pq_pkcs11_is_uri(const char *text)
+{
+    return strncasecmp(text, scheme, sizeof scheme - 1) == 0;
+}
+
+/* What engine and module need to know, apart from the object. */
+typedef struct address {
+    char *object; /* the URI without what follows */
+    char *pin_file, *module;
+} address;
+
+static void address_clear(address *to)
+{
+    free(to->object);
+    free(to->pin_file);
+    free(to->module);
+}
+#define AUTO_ADDRESS PQ_CLEANUP(address_clear) address
+
+static int hex_digit(char byte)
+{
+    const char *digits = "0123456789abcdef", *at = byte ? strchr(digits, pq_ascii_lower(byte)) : NULL;
+    return at ? (int)(at - digits) : -1;
+}
+
+/* A value with its %XX undone. Owned; NULL when it is not well-formed or holds a NUL. */
+static char *decoded(const char *text, size_t length)
+{
+    PQ_AUTO_BUF out = PQ_BUF(PQ_MAX_MESSAGE);
+    for (size_t i = 0; i < length; i++) {
+        int high = i + 2 < length ? hex_digit(text[i + 1]) : -1, low = high >= 0 ? hex_digit(text[i + 2]) : -1;
+        if (text[i] != '%') {
+            pq_buf_addc(&out, text[i]);
+        } else if (low >= 0 && (high || low)) {
+            pq_buf_addc(&out, (char)(high * 16 + low));
+            i += 2;
+        } else
+            return NULL;
+    }
+    return out.overflow ? NULL : pq_buf_steal(&out);
+}
+
+/* `file:/path`, `file:///path` or a bare path. Owned; NULL for anything else. */
+static char *file_of(const char *source)
+{
+    if (strncasecmp(source, "file:", 5) == 0)
+        source += strncmp(source + 5, "//", 2) == 0 ? 7 : 5;
+    return *source == '/' ? pq_strdup(source) : NULL;
+}
+
+static bool add_query(const char *attribute, size_t length, const char *where, address *out, pq_buf *rest,
+                      pq_error *err)
+{
+    const char *value = memchr(attribute, '=', length);
+    size_t name = value ? (size_t)(value - attribute) : length;
+    PQ_AUTO_FREE char *text = value ? decoded(value + 1, length - name - 1) : NULL;
+    if (name == 9 && strncasecmp(attribute, "pin-value", name) == 0)
+        return pq_fail(err, PQ_ECONFIG, where, "put the PIN into a file (mode 0600) and name it: pin-source=file:/PATH",
+                       "a PIN stands in the URI");
+    if (name == 10 && strncasecmp(attribute, "pin-source", name) == 0) {
+        out->pin_file = text ? file_of(text) : NULL;
+        return out->pin_file || pq_fail(err, PQ_ECONFIG, where, "write pin-source=file:/PATH",
+                                        "`pin-source` does not name a file by an absolute path");
+    }
+    if (name == 11 && strncasecmp(attribute, "module-path", name) == 0) {
+        out->module = pq_steal(text);
+        return (out->module && *out->module == '/') ||
+               pq_fail(err, PQ_ECONFIG, where, NULL, "`module-path` is not an absolute path");
+    }
+    pq_buf_addc(rest, rest->length ? '&' : '?');
+    pq_buf_add(rest, attribute, length);
+    return true;
+}
+
+/* Path attributes (`token=`, `object=`, …), then after `?` those of the query. p11-kit and others also take the query's
+ * among the path's, with `;`, as people write it. */
+static bool parse(const char *uri, const char *where, address *out, pq_error *err)
+{
+    PQ_AUTO_BUF object = PQ_BUF(PQ_MAX_MESSAGE), rest = PQ_BUF(PQ_MAX_MESSAGE);
+    pq_buf_adds(&object, scheme);
+    bool query = false, good = true;
+    for (const char *at = uri + sizeof scheme - 1; good && *at;) {
+        size_t length = strcspn(at, query ? "&" : ";?");
+        bool ours = query || strncasecmp(at, "pin-", 4) == 0 || strncasecmp(at, "module-path=", 12) == 0;
+        if (length && ours)
+            good = add_query(at, length, where, out, &rest, err);
+        else if (length) {
+            if (object.length > sizeof scheme - 1)
+                pq_buf_addc(&object, ';');
+            pq_buf_add(&object, at, length);
+        }
+        at += length;
+        query = query || *at == '?';
+        at += *at != '\0';
+    }
+    if (good && (object.overflow || object.length == sizeof scheme - 1))
+        return pq_fail(err, PQ_ECONFIG, where, "write pkcs11:token=NAME;object=NAME", "the URI names no object");
+    pq_buf_add(&object, pq_buf_text(&rest), rest.length);
+    out->object = pq_buf_steal(&object);
+    return good;
+}
+
+bool pq_pkcs11_check_uri(const char *uri, const char *where, pq_error *err)
+{
+    AUTO_ADDRESS to = {0};
+    return parse(uri, where, &to, err);
+}
+
+/* --- the PIN ------------------------------------------------------------------------------------------------------ */
+
+/* Editors and `echo` put a line end behind it, which is no part of any PIN. */
+static bool read_pin(const address *from, const char *where, pq_secret **out, pq_error *err)
+{
+    PQ_AUTO_BUF text = PQ_SENSITIVE_BUF(LONGEST_PIN);
+    struct stat status;
+    if (!from->pin_file)
+        return true;
+    if (!pq_read_file(from->pin_file, &text, err)) {
+        err->code = PQ_ECONFIG;
+        free(err->where);
+        err->where = pq_strdup(where);
+        return pq_error_wrap(err, "the PIN's file %s", from->pin_file);
+    }
+    if (stat(from->pin_file, &status) == 0 && (status.st_mode & (S_IRWXO | S_IWGRP)) != 0) {
+        PQ_AUTO_FREE char *hint = pq_asprintf("chmod 600 %s", from->pin_file);
+        return pq_fail(err, PQ_ECONFIG, where, hint, "the PIN's file %s can be read or changed by others",
+                       from->pin_file);
+    }
+    while (text.length && (text.data[text.length - 1] == '\n' || text.data[text.length - 1] == '\r'))
+        pq_buf_truncate(&text, text.length - 1);
+    *out = pq_secret_from_buf(&text);
+    return true;
+}
+
+/* --- words -------------------------------------------------------------------------------------------------------- */
+
+/* Why it did not work, from OpenSSL's queue of errors, which is empty afterwards. */
+typedef struct reasons {
+    bool pin, locked;
+} reasons;
+
+static reasons take_reasons(void)
+{
+    reasons why = {0};
+    for (unsigned long code; (code = ERR_get_error());) {
+        const char *reason = ERR_reason_error_string(code);
+        if (!reason)
+            continue;
+        why.locked = why.locked || strcasestr(reason, "PIN locked") || strcasestr(reason, "PIN_LOCKED");
+        why.pin = why.pin || strcasestr(reason, "PIN") || strcasestr(reason, "not logged in");
+    }
+    return why;
+}
+
+static bool fail_object(const address *from, const char *what, const char *where, pq_error *err)
+{
+    reasons why = take_reasons();
+    if (why.locked)
+        return pq_fail(err, PQ_ECONFIG, where, "the security officer must unlock it",
+                       "the token is locked after too many wrong PINs");
+    if (why.pin && from->pin_file)
+        return pq_fail(err, PQ_ECONFIG, where, "look at the PIN in that file; a few wrong ones lock the token",
+                       "the token refuses the PIN of %s", from->pin_file);
+    /* A token shows its private keys only to whom it knows. */
+    if (!from->pin_file && strstr(what, "private"))
+        return pq_fail(
+            err, PQ_ECONFIG, where,
+            "put the token's PIN into a file (mode 0600) and add ?pin-source=file:/PATH to the URI; if it has "
+            "one: are `token` and `object` spelt as `p11tool --list-tokens` shows them?",
+            "no %s is found by this URI without a PIN", what);
+    return pq_fail(
+        err, PQ_ECONFIG, where,
+        "is the token there (`p11tool --list-tokens`), are `token` and `object` spelt as there, may this user "
+        "use it, and is its module known (PKCS11_MODULE_PATH, or module-path=/PATH in the URI)?",
+        "no %s is found by this URI", what);
+}
+
+/* --- the provider ------------------------------------------------------------------------------------------------- */
+
+static bool have_provider(void)
+{
+    static int found = -1;
+    if (found < 0)
+        found = OSSL_PROVIDER_try_load(NULL, "pkcs11", 1) != NULL;
+    pq_crypto_forget_errors();
+    return found == 1;
+}
+
+static OSSL_STORE_INFO *first_of(OSSL_STORE_CTX *store, int type)
+{
+    while (!OSSL_STORE_eof(store)) {
+        OSSL_STORE_INFO *info = OSSL_STORE_load(store);
+        if (info && OSSL_STORE_INFO_get_type(info) == type)
+            return info;
+        OSSL_STORE_INFO_free(info);
+        if (OSSL_STORE_error(store))
+            return NULL;
+    }
+    return NULL;
+}
+
+/* Nobody is asked for a PIN. */
+static void *provider_load(const char *uri, int type)
+{
+    OSSL_STORE_CTX *store = OSSL_STORE_open(uri, UI_null(), NULL, NULL, NULL);
+    OSSL_STORE_INFO *info = store && OSSL_STORE_expect(store, type) == 1 ? first_of(store, type) : NULL;
+    void *object = !info                          ? NULL
+                   : type == OSSL_STORE_INFO_PKEY ? (void *)OSSL_STORE_INFO_get1_PKEY(info)
+                                                  : (void *)OSSL_STORE_INFO_get1_CERT(info);
+    OSSL_STORE_INFO_free(info);
+    if (store)
+        (void)OSSL_STORE_close(store);
+    return object;
+}
+
+/* --- the engine --------------------------------------------------------------------------------------------------- */
+
+#ifndef OPENSSL_NO_ENGINE
+
+/* libp11's, for one module; it stays for the life of the process, as the keys need it. */
+static ENGINE *engine;
+
+static bool open_engine(const address *to, const char *where, pq_error *err)
+{
+    /* The engine loads it late, and the loader then prints what we say. */
+    if (to->module && access(to->module, R_OK) != 0)
+        return pq_fail(err, PQ_ECONFIG, where, "look at module-path= in the URI",
+                       "the PKCS#11 module %s cannot be read", to->module);
+    if (engine)
+        return true;
+    /* Nobody is asked for a PIN, whichever way the engine takes to ask. */
+    UI_set_default_method(UI_null());
+    ENGINE_load_dynamic();
+    ENGINE *found = ENGINE_by_id("pkcs11");
+    if (!found) {
+        pq_crypto_forget_errors();
+        return pq_fail(err, PQ_ECONFIG, where, "apt-get install libengine-pkcs11-openssl",
+                       "OpenSSL cannot use PKCS#11 tokens: neither its provider nor its engine is installed");
+    }
+    /* It would print what we say. */
+    (void)ENGINE_ctrl_cmd_string(found, "QUIET", NULL, 1);
+    bool good =
+        (!to->module || ENGINE_ctrl_cmd_string(found, "MODULE_PATH", to->module, 0) == 1) && ENGINE_init(found) == 1;
+    /* What ENGINE_by_id() gave; ENGINE_init() holds another. */
+    ENGINE_free(found);
+    pq_crypto_forget_errors();
+    if (!good)
+        return pq_fail(err, PQ_ECONFIG, where, "look at PKCS11_MODULE_PATH, or module-path= in the URI",
+                       "the PKCS#11 module cannot be loaded%s%s", to->module ? ": " : "", to->module ? to->module : "");
+    engine = found;
+    return true;
+}
+
+static bool prepare_engine(const address *to, const char *where, pq_error *err)
+{
+    PQ_AUTO_SECRET *pin = NULL;
+    if (!read_pin(to, where, &pin, err) || !open_engine(to, where, err))
+        return false;
+    if (pin && ENGINE_ctrl_cmd_string(engine, "PIN", pq_secret_bytes(pin), 0) != 1) {
+        pq_crypto_forget_errors();
+        return pq_fail(err, PQ_ECONFIG, where, NULL, "the PKCS#11 engine takes no PIN");
+    }
+    return true;
+}
+
+static EVP_PKEY *engine_key(const address *to)
+{
+    return ENGINE_load_private_key(engine, to->object, NULL, NULL);
+}
+
+static X509 *engine_certificate(const address *to)
+{
+    struct {
+        const char *id;
+        X509 *certificate;
+    } ask = {.id = to->object};
+    (void)ENGINE_ctrl_cmd(engine, "LOAD_CERT_CTRL", 0, &ask, NULL, 1);
+    return ask.certificate;
+}
+
+#else
+
+static bool prepare_engine(const address *to, const char *where, pq_error *err)
+{
+    (void)to;
+    return pq_fail(err, PQ_ECONFIG, where, "install pkcs11-provider",
+                   "OpenSSL cannot use PKCS#11 tokens: its provider is not installed");
+}
+
+static EVP_PKEY *engine_key(const address *to)
+{
+    (void)to;
+    return NULL;
+}
+
+static X509 *engine_certificate(const address *to)
+{
+    (void)to;
+    return NULL;
+}
+
+#endif
+
+/* --- both --------------------------------------------------------------------------------------------------------- */
+
+bool pq_pkcs11_load_key(const char *uri, const char *where, EVP_PKEY **out, pq_error *err)
+{
+    AUTO_ADDRESS to = {0};
+    if (!parse(uri, where, &to, err))
+        return false;
+    if (have_provider())
+        *out = provider_load(uri, OSSL_STORE_INFO_PKEY);
+    else if (!prepare_engine(&to, where, err))
+        return false;
+    else
+        *out = engine_key(&to);
+    if (!*out)
+        return fail_object(&to, "private key", where, err);
+    pq_crypto_forget_errors();
+    return true;
+}
+
+bool pq_pkcs11_load_certificate(const char *uri, const char *where, X509 **out, pq_error *err)
+{
+    AUTO_ADDRESS to = {0};
+    if (!parse(uri, where, &to, err))
+        return false;
+    if (have_provider())
+        *out = provider_load(uri, OSSL_STORE_INFO_CERT);
+    else if (!prepare_engine(&to, where, err))
+        return false;
+    else
+        *out = engine_certificate(&to);
+    if (!*out)
+        return fail_object(&to, "certificate", where, err);
+    pq_crypto_forget_errors();
+    return true;
+}
