@@ -21,7 +21,7 @@ static const char *check_object(const char *text)
 {
     if (strncasecmp(text, "pkcs11:", 7) != 0)
         return *text == '/' ? NULL : "an absolute path, or a URI that begins with pkcs11:";
-    return strcasestr(text, "pin-value=") ? "without `pin-value`: put the PIN into a file (mode 0600, no line end) and "
+    return strcasestr(text, "pin-value=") ? "without `pin-value`: put the PIN into a file (mode 0600) and "
                                             "name it, `pin-source=file:/etc/pratique/pin`"
                                           : NULL;
 }
