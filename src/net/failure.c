@@ -62,12 +62,47 @@ static void describe_connect(CURL *easy, const char *detail, const char *name, p
         (void)pq_fail(err, PQ_ETRANSPORT, NULL, is_it_up, "cannot connect to %s: %s", name, reason);
 }
 
+/* A peer that does not want our certificate says so in an alert of TLS (RFC 8446, section 6.2; RFC 5246,
+ * section 7.2.2), in TLS 1.3 only after the handshake. The words are OpenSSL's. */
+static bool describe_alert(const char *detail, const char *name, pq_error *err)
+{
+    static const struct {
+        const char *alert, *words, *hint;
+    } known[] = {
+        {"alert certificate expired", "it has expired, by that machine's clock", "have a new one issued"},
+        {"alert certificate revoked", "it is revoked", "have a new one issued, if the device is still trusted"},
+        {"alert unknown ca", "it does not know the authority that signed it",
+         "is it of the right authority, and are the certificates in between in the same file?"},
+        {"alert bad certificate", "it is not one that it takes",
+         "is it registered and active there, within its dates, and not revoked?"},
+        {"alert certificate unknown", "it is not one that it takes",
+         "is it registered and active there, within its dates, and not revoked?"},
+        {"alert unsupported certificate", "it is of a kind that it does not take",
+         "its extended key usage must allow TLS client authentication"},
+        {"alert access denied", "it may not connect", "is it registered and active there?"},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strstr(detail, known[i].alert))
+            return !pq_fail(err, PQ_EDENIED, NULL, known[i].hint, "%s refuses the certificate that was shown to it: %s",
+                            name, known[i].words);
+    if (strstr(detail, "alert certificate required"))
+        return !pq_fail(err, PQ_EDENIED, NULL, "is it the right address? Registries ask for one by certs.d",
+                        "%s wants a client certificate, and none was shown", name);
+    if (strstr(detail, "alert handshake failure"))
+        return !pq_fail(err, PQ_EDENIED, NULL, "does it want a client certificate, or another one?",
+                        "%s broke off the TLS handshake (handshake failure)", name);
+    return false;
+}
+
 static void describe_certificate(CURL *easy, const char *detail, const char *name, pq_error *err)
 {
     long verify = 0;
     (void)curl_easy_getinfo(easy, CURLINFO_SSL_VERIFYRESULT, &verify);
     /* X509_V_ERR_*: 10 expired, 9 not yet valid, 18 to 21 unknown issuer. The name is compared by libcurl itself. */
-    if (verify == 10)
+    /* What libcurl makes of a peer's alert that our certificate has expired: theirs is fine. */
+    if (verify == 0 && strstr(detail, "certificate verification failed"))
+        (void)describe_alert("alert certificate expired", name, err);
+    else if (verify == 10)
         (void)pq_fail(err, PQ_EFAILED, NULL, "its owner must renew it; or this machine's clock is wrong",
                       "the certificate of %s has expired", name);
     else if (verify == 9)
@@ -108,38 +143,6 @@ static bool describe_break(CURL *easy, const char *detail, const char *name, pq_
     if (connect_status >= 300)
         return !pq_fail(err, PQ_ETRANSPORT, NULL, "check HTTPS_PROXY and NO_PROXY",
                         "the proxy refuses to connect to %s (status %ld)", name, connect_status);
-    return false;
-}
-
-/* A peer that does not want our certificate says so in an alert of TLS (RFC 8446, section 6.2; RFC 5246,
- * section 7.2.2), in TLS 1.3 only after the handshake. The words are OpenSSL's. */
-static bool describe_alert(const char *detail, const char *name, pq_error *err)
-{
-    static const struct {
-        const char *alert, *words, *hint;
-    } known[] = {
-        {"alert certificate expired", "it has expired, by that machine's clock", "have a new one issued"},
-        {"alert certificate revoked", "it is revoked", "have a new one issued, if the device is still trusted"},
-        {"alert unknown ca", "it does not know the authority that signed it",
-         "is it of the right authority, and are the certificates in between in the same file?"},
-        {"alert bad certificate", "it is not one that it takes",
-         "is it registered and active there, within its dates, and not revoked?"},
-        {"alert certificate unknown", "it is not one that it takes",
-         "is it registered and active there, within its dates, and not revoked?"},
-        {"alert unsupported certificate", "it is of a kind that it does not take",
-         "its extended key usage must allow TLS client authentication"},
-        {"alert access denied", "it may not connect", "is it registered and active there?"},
-    };
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (strstr(detail, known[i].alert))
-            return !pq_fail(err, PQ_EDENIED, NULL, known[i].hint, "%s refuses the certificate that was shown to it: %s",
-                            name, known[i].words);
-    if (strstr(detail, "alert certificate required"))
-        return !pq_fail(err, PQ_EDENIED, NULL, "is it the right address? Registries ask for one by certs.d",
-                        "%s wants a client certificate, and none was shown", name);
-    if (strstr(detail, "alert handshake failure"))
-        return !pq_fail(err, PQ_EDENIED, NULL, "does it want a client certificate, or another one?",
-                        "%s broke off the TLS handshake (handshake failure)", name);
     return false;
 }
 
