@@ -170,12 +170,15 @@ typedef struct reasons {
 static reasons take_reasons(void)
 {
     reasons why = {0};
-    for (unsigned long code; (code = ERR_get_error());) {
-        const char *reason = ERR_reason_error_string(code);
-        if (!reason)
-            continue;
-        why.locked = why.locked || strcasestr(reason, "PIN locked") || strcasestr(reason, "PIN_LOCKED");
-        why.pin = why.pin || strcasestr(reason, "PIN") || strcasestr(reason, "not logged in");
+    const char *data = NULL;
+    int flags = 0;
+    for (unsigned long code; (code = ERR_get_error_all(NULL, NULL, NULL, &data, &flags));) {
+        const char *texts[] = {ERR_reason_error_string(code), flags & ERR_TXT_STRING ? data : NULL};
+        for (size_t i = 0; i < 2; i++) {
+            const char *text = texts[i] ? texts[i] : "";
+            why.locked = why.locked || strcasestr(text, "PIN locked") || strcasestr(text, "PIN_LOCKED");
+            why.pin = why.pin || strcasestr(text, "PIN") || strcasestr(text, "not logged in");
+        }
     }
     return why;
 }
@@ -196,22 +199,38 @@ static bool fail_object(const address *from, const char *what, const char *where
             "put the token's PIN into a file (mode 0600) and add ?pin-source=file:/PATH to the URI; if it has "
             "one: are `token` and `object` spelt as `p11tool --list-tokens` shows them?",
             "no %s is found by this URI without a PIN", what);
-    return pq_fail(
-        err, PQ_ECONFIG, where,
-        "is the token there (`p11tool --list-tokens`), are `token` and `object` spelt as there, may this user "
-        "use it, and is its module known (PKCS11_MODULE_PATH, or module-path=/PATH in the URI)?",
-        "no %s is found by this URI", what);
+    /* A provider does not say why. */
+    PQ_AUTO_FREE char *pin =
+        from->pin_file ? pq_asprintf("is the PIN of %s right (a few wrong ones lock the token), ", from->pin_file)
+                       : pq_strdup("");
+    PQ_AUTO_FREE char *hint =
+        pq_asprintf("is the token there (`p11tool --list-tokens`), are `token` and `object` spelt as there, %smay this "
+                    "user use it, and is its module known (PKCS11_MODULE_PATH, or module-path=/PATH in the URI)?",
+                    pin);
+    return pq_fail(err, PQ_ECONFIG, where, hint, "no %s is found by this URI", what);
 }
 
 /* --- the provider ------------------------------------------------------------------------------------------------- */
 
-static bool have_provider(void)
+/* A library context of its own: a token made of software (SoftHSM) calls OpenSSL itself, and would come back to the
+ * provider that waits for it. Keys of it work elsewhere as well. Before it is loaded the provider is told the module in
+ * its own variable; of this process only, which starts nothing that reads it. NULL where there is no provider. */
+static OSSL_LIB_CTX *provider_context(const address *to)
 {
-    static int found = -1;
-    if (found < 0)
-        found = OSSL_PROVIDER_try_load(NULL, "pkcs11", 1) != NULL;
+    static OSSL_LIB_CTX *context;
+    static bool tried;
+    const char *module = to->module ? to->module : pq_getenv("PKCS11_MODULE_PATH");
+    if (tried)
+        return context;
+    tried = true;
+    if (module)
+        (void)setenv("PKCS11_PROVIDER_MODULE", module, 0);
+    context = OSSL_LIB_CTX_new();
+    if (context && OSSL_PROVIDER_load(context, "pkcs11") && OSSL_PROVIDER_load(context, "default"))
+        return context;
+    OSSL_LIB_CTX_free(context);
     pq_crypto_forget_errors();
-    return found == 1;
+    return context = NULL;
 }
 
 static OSSL_STORE_INFO *first_of(OSSL_STORE_CTX *store, int type)
@@ -228,9 +247,9 @@ static OSSL_STORE_INFO *first_of(OSSL_STORE_CTX *store, int type)
 }
 
 /* Nobody is asked for a PIN. */
-static void *provider_load(const char *uri, int type)
+static void *provider_load(OSSL_LIB_CTX *context, const char *uri, int type)
 {
-    OSSL_STORE_CTX *store = OSSL_STORE_open(uri, UI_null(), NULL, NULL, NULL);
+    OSSL_STORE_CTX *store = OSSL_STORE_open_ex(uri, context, NULL, UI_null(), NULL, NULL, NULL, NULL);
     OSSL_STORE_INFO *info = store && OSSL_STORE_expect(store, type) == 1 ? first_of(store, type) : NULL;
     void *object = !info                          ? NULL
                    : type == OSSL_STORE_INFO_PKEY ? (void *)OSSL_STORE_INFO_get1_PKEY(info)
@@ -250,14 +269,8 @@ static ENGINE *engine;
 
 static bool open_engine(const address *to, const char *where, pq_error *err)
 {
-    /* The engine loads it late, and the loader then prints what we say. */
-    if (to->module && access(to->module, R_OK) != 0)
-        return pq_fail(err, PQ_ECONFIG, where, "look at module-path= in the URI",
-                       "the PKCS#11 module %s cannot be read", to->module);
     if (engine)
         return true;
-    /* Nobody is asked for a PIN, whichever way the engine takes to ask. */
-    UI_set_default_method(UI_null());
     ENGINE_load_dynamic();
     ENGINE *found = ENGINE_by_id("pkcs11");
     if (!found) {
@@ -331,13 +344,29 @@ static X509 *engine_certificate(const address *to)
 
 /* --- both --------------------------------------------------------------------------------------------------------- */
 
+static bool prepare(const char *uri, const char *where, address *out, pq_error *err)
+{
+    if (!parse(uri, where, out, err))
+        return false;
+    /* Nobody is asked for a PIN, whichever way they take to ask. */
+    UI_set_default_method(UI_null());
+    /* It is loaded late, and the loader then has words of its own. */
+    return !out->module || access(out->module, R_OK) == 0 ||
+           pq_fail(err, PQ_ECONFIG, where, "look at module-path= in the URI", "the PKCS#11 module %s cannot be read",
+                   out->module);
+}
+
 bool pq_pkcs11_load_key(const char *uri, const char *where, EVP_PKEY **out, pq_error *err)
 {
     AUTO_ADDRESS to = {0};
-    if (!parse(uri, where, &to, err))
+    if (!prepare(uri, where, &to, err))
         return false;
-    if (have_provider())
-        *out = provider_load(uri, OSSL_STORE_INFO_PKEY);
+    OSSL_LIB_CTX *provider = provider_context(&to);
+    PQ_AUTO_SECRET *pin = NULL;
+    if (provider && !read_pin(&to, where, &pin, err))
+        return false;
+    if (provider)
+        *out = provider_load(provider, uri, OSSL_STORE_INFO_PKEY);
     else if (!prepare_engine(&to, where, err))
         return false;
     else
@@ -351,10 +380,11 @@ bool pq_pkcs11_load_key(const char *uri, const char *where, EVP_PKEY **out, pq_e
 bool pq_pkcs11_load_certificate(const char *uri, const char *where, X509 **out, pq_error *err)
 {
     AUTO_ADDRESS to = {0};
-    if (!parse(uri, where, &to, err))
+    if (!prepare(uri, where, &to, err))
         return false;
-    if (have_provider())
-        *out = provider_load(uri, OSSL_STORE_INFO_CERT);
+    OSSL_LIB_CTX *provider = provider_context(&to);
+    if (provider)
+        *out = provider_load(provider, uri, OSSL_STORE_INFO_CERT);
     else if (!prepare_engine(&to, where, err))
         return false;
     else

@@ -144,9 +144,9 @@ static bool read_quoted(reader *in, const char *key)
 
 static bool read_unquoted(reader *in, const char *key)
 {
-    const char *end = memchr(in->at, '\n', (size_t)(in->end - in->at));
-    if (!end)
-        end = in->end;
+    const char *end = in->at;
+    while (end < in->end && *end != '\n')
+        end++;
     const char *start = in->at, *stop = start;
     while (stop < end && !(stop[0] == ' ' && stop + 1 < end && stop[1] == '#'))
         stop++;
