@@ -12,10 +12,9 @@
 enum { REFRESH_BEFORE = 5 * 60 };
 
 static const pq_auth_kind *const kinds[] = {
-    [PQ_REGISTRY_AWS] = &pq_auth_kind_aws,
-    [PQ_REGISTRY_AZURE] = &pq_auth_kind_azure,
-    [PQ_REGISTRY_GAR] = &pq_auth_kind_gar,
-    [PQ_REGISTRY_GENERIC] = &pq_auth_kind_generic,
+    [PQ_REGISTRY_AWS] = &pq_auth_kind_aws,         [PQ_REGISTRY_AZURE] = &pq_auth_kind_azure,
+    [PQ_REGISTRY_GAR] = &pq_auth_kind_gar,         [PQ_REGISTRY_GENERIC] = &pq_auth_kind_generic,
+    [PQ_REGISTRY_GATEWAY] = &pq_auth_kind_gateway,
 };
 
 /* An answer, good or bad, and the hosts that it was given for. */
