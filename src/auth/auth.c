@@ -4,6 +4,7 @@
 
 #include "auth/aws_keys.h"
 #include "auth/kind.h"
+#include "auth/static_file.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "config/host.h"
@@ -244,6 +245,11 @@ static bool find_identity(pq_auth *auth, const pq_config_registry *entry, const 
         out->where = pq_config_where(auth->options.config, entry->auth_line);
         out->name = pq_strdup(way);
         return find_device(auth, &out->device, err);
+    }
+    if (entry->auth == PQ_AUTH_FILE) {
+        out->where = pq_config_where(auth->options.config, entry->auth_line);
+        out->name = pq_asprintf("file %s", entry->credentials_file.text);
+        return pq_static_file_read(entry, out->where, &out->secret, err);
     }
     const pq_setting *named = entry->secret.text ? &entry->secret : &entry->azure_cert_secret;
     if (entry->auth != PQ_AUTH_SECRET) {
