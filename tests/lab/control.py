@@ -18,7 +18,7 @@ from .ecr_api import EcrApi
 from .ecr_registry import EcrRegistry
 from .entra import Directory, ManagedIdentity
 from .faults import FaultBook
-from .google import LIFETIME, Cloud, MetadataServer, account, provider
+from .google import LIFETIME, MetadataServer, account, provider
 from .http1 import BadMessage, Body, format_head, read_head, reason
 from .journal import Journal
 from .oidc import GithubTokenService, Issuer

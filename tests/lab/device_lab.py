@@ -4,16 +4,16 @@ import json
 from pathlib import Path
 from typing import Any
 
-from . import gateway, iam, iot, roles_anywhere
+from . import iam, iot, roles_anywhere
 from .aws_cloud import AwsCloud
-from .aws_identity import ACCOUNT
+from .aws_identity import ACCOUNT, REGION
 from .ca import Authority
 from .credentials import Credentials
 from .devices import Device, DeviceAuthority, DeviceFactory, PublicKey, pem
-from .entra import TENANT, Directory
+from .entra import TENANT, Application, Directory
 from .files import write_private
 from .gateway import Fleet
-from .google import Cloud, StsService, provider, subject
+from .google import Cloud, StsService, account, provider, subject
 from .nginx import Nginx
 from .softhsm import Token, generate, import_device, new_token
 
@@ -77,13 +77,14 @@ class DeviceControls:
 
     def register_device(self, device: Device | str) -> None:
         """Every service that keeps a list has it in it: AWS IoT (active, its thing attached, every alias allowed), Entra ID
-        (of the application azure_pull), Google's project, the gateway."""
+        (of the application azure_pull), Google's project (which it may read, and become `deployer` in), the gateway."""
         known = self._factory.find(device)
         self.aws.things.register(known)
         self.google.grants[subject(known.name)] = frozenset({"downloadArtifacts"})
+        self.google.creators[account("deployer")].add(subject(known.name))
         self.fleet.known.add(known.name)
         self._registered.append(known)
-        self._register_with_entra(known)
+        self._application().certificates.append(known.certificate)
 
     def revoke_device(self, device: Device | str) -> None:
         """In mid-life, everywhere: REVOKED at AWS IoT, in the lists of the authority, which Roles Anywhere and the gateway
@@ -92,7 +93,7 @@ class DeviceControls:
         known.issuer.revoke(known.certificate)
         if known.fingerprint in self.aws.things.registered:
             self.aws.things.entry(known).state = "REVOKED"
-        application = self.directory_service.applications[self.credentials.azure_pull.user]
+        application = self._application()
         application.certificates = [c for c in application.certificates if c != known.certificate]
         self._reload_gateway()
 
@@ -139,17 +140,17 @@ class DeviceControls:
         """From now on these IAM policies alone say what sessions of the role that are new may do."""
         self.aws.roles.role(role).policies = [iam.check(document) for document in documents]
 
-    def set_roles_anywhere(self, region: str = roles_anywhere.REGION, **changes: Any) -> None:
+    def set_roles_anywhere(self, region: str = REGION, **changes: Any) -> None:
         """`quota`: sessions a second, AWS has 10 (null: any number); `crls`: whether the revocation lists were imported."""
         _change(self.aws.anywhere[region], changes, "quota", "crls")
 
-    def set_trust_anchor(self, region: str = roles_anywhere.REGION, enabled: bool = True, strangers: bool = False) -> None:
+    def set_trust_anchor(self, region: str = REGION, enabled: bool = True, strangers: bool = False) -> None:
         """`strangers`: it is another authority's."""
         anchor = self.aws.anywhere[region].anchors[self.aws.anywhere[region].trust_anchor_arn()]
         anchor.enabled = enabled
         anchor.authorities = [self.strangers if strangers else self.devices]
 
-    def set_profile(self, region: str = roles_anywhere.REGION, **changes: Any) -> None:
+    def set_profile(self, region: str = REGION, **changes: Any) -> None:
         """`roles` (names), `seconds`, `enabled`, `role_session_names` of the profile."""
         profile = self.aws.anywhere[region].profiles[self.aws.anywhere[region].profile_arn()]
         _change(profile, changes, "roles", "seconds", "enabled", "role_session_names")
@@ -224,10 +225,10 @@ class DeviceControls:
     ) -> Path:
         """Writes DIRECTORY/device.yml. `registries` are names of ways or entries, all five ways unless told; `identity`
         changes its settings, null leaving one out."""
-        known = device if isinstance(device, Token) else self._factory.find(device)
-        if isinstance(known, Token):
-            settings = {"certificate": known.certificate_uri, "key": known.key_uri}
+        if isinstance(device, Token):
+            settings: dict[str, Any] = {"certificate": device.certificate_uri, "key": device.key_uri}
         else:
+            known = self._factory.find(device)
             settings = {"certificate": str(known.certificate_file), "key": str(known.key_file)}
         settings |= {"ca": str(self.gateway_ca), **(identity or {})}
         lines = ["identity:", *(f"  {name}: {json.dumps(value)}" for name, value in settings.items() if value is not None)]
@@ -259,7 +260,7 @@ class DeviceControls:
         for device in self._registered:
             self.aws.things.register(device)
             self.fleet.known.add(device.name)
-            self._register_with_entra(device)
+        self._application().certificates = [device.certificate for device in self._registered]
 
     # Inside.
 
@@ -288,10 +289,8 @@ class DeviceControls:
         if authority is not self.strangers:
             self.aws.iot.meet(authority)
 
-    def _register_with_entra(self, device: Device) -> None:
-        known = self.directory_service.applications[self.credentials.azure_pull.user].certificates
-        if device.certificate not in known:
-            known.append(device.certificate)
+    def _application(self) -> Application:
+        return self.directory_service.applications[self.credentials.azure_pull.user]
 
     def _write_gateway_files(self) -> tuple[Path, Path]:
         """Whom nginx trusts as clients, and what was revoked."""

@@ -47,9 +47,9 @@ def pem(certificates: Iterable[x509.Certificate]) -> bytes:
 
 
 def private_lines(key: Key) -> list[str]:
-    """The lines of its PEM that give it away; the others say what the certificate says too."""
+    """Lines of its PEM that give it away; there are others that say what the certificate says too."""
     lines = key_pem(key).decode().splitlines()[1:-1]
-    return lines[:2] if isinstance(key, ec.EllipticCurvePrivateKey) else lines[8:]
+    return lines[:2] if isinstance(key, ec.EllipticCurvePrivateKey) else lines[8:17:4]
 
 
 def fingerprint(certificate: x509.Certificate) -> str:
@@ -184,7 +184,9 @@ class DeviceFactory:
         """With `public_key` the private one is elsewhere; `mismatched` writes another one than the certificate's. The rest
         is of DeviceAuthority.issue()."""
         key = None if public_key else new_key(kind)
-        issued = authority.issue(name, public_key or key.public_key(), **certificate)  # type: ignore[union-attr]
+        public = key.public_key() if key else public_key
+        assert public
+        issued = authority.issue(name, public, **certificate)
         folder = self.folder()
         chain = authority.chain
         files = {"client.pem": [issued, *chain], "leaf.pem": [issued], "chain.pem": chain}
@@ -198,13 +200,14 @@ class DeviceFactory:
             name, kind, issued, key, authority, chain, folder, folder / "client.pem", folder / "leaf.pem", folder / "pkey.pem",
             folder / "chain.pem" if chain else None)
         self.devices.append(device)
-        for secret in {key, written} - {None}:
-            self.secrets += private_lines(secret)
+        self.secrets += [line for made in (key, written) if made for line in private_lines(made)]
         return device
 
     def folder(self) -> Path:
+        """A new one of its own, for what belongs to one device."""
+        self._directory.mkdir(mode=0o700, exist_ok=True)
         folder = self._directory / f"{next(self._numbers)}"
-        folder.mkdir(mode=0o700, parents=True)
+        folder.mkdir(mode=0o700)
         return folder
 
     def find(self, device: Device | str) -> Device:

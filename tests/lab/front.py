@@ -32,11 +32,11 @@ class _Outspoken(SSLProtocol):
     def _on_handshake_complete(self, handshake_exc: BaseException | None) -> None:
         if handshake_exc is not None:
             with contextlib.suppress(OSError):
-                self._process_outgoing()
+                self._process_outgoing()  # type: ignore[attr-defined]
         super()._on_handshake_complete(handshake_exc)
 
 
-asyncio.sslproto.SSLProtocol = _Outspoken
+asyncio.sslproto.SSLProtocol = _Outspoken  # type: ignore[misc]
 
 
 class Outgoing:

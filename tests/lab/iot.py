@@ -176,7 +176,9 @@ class IotCredentials(Service):
         if alias is None:
             return self._error(404, "Role alias does not exist", "ResourceNotFoundException")
         try:
-            session = self._roles.assume_for_service(IOT, alias.role, fingerprint(certificate), alias.seconds)
+            session = self._roles.assume_for_service(IOT, alias.role, fingerprint(certificate), alias.seconds, {
+                "aws:SourceArn": alias_arn(match["alias"]), "aws:SourceAccount": ACCOUNT,
+            })
         except StsRefused as refused:
             return self._error(400, {
                 "AccessDenied": "Unable to assume the role, or the role to assume does not exist",

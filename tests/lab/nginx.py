@@ -43,6 +43,7 @@ http {{
             proxy_pass http://unix:{backend}:;
             proxy_http_version 1.1;
             proxy_buffering off;
+            proxy_pass_header Date;
             proxy_set_header Host {host};
             proxy_set_header Connection "";
             proxy_set_header X-Client-Verify $ssl_client_verify;

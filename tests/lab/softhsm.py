@@ -68,7 +68,7 @@ class Token:
 
 def new_token(directory: Path, label: str, name: str) -> Token:
     """An empty token in a directory of its own."""
-    (directory / "tokens").mkdir(mode=0o700, parents=True)
+    (directory / "tokens").mkdir(mode=0o700)
     config = directory / "softhsm2.conf"
     config.write_text(f"directories.tokendir = {directory}/tokens\nobjectstore.backend = file\nlog.level = ERROR\n")
     pin = secrets.token_hex(8)
