@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from . import iam, iot, roles_anywhere
+from . import iam, iot
 from .aws_cloud import AwsCloud
 from .aws_identity import ACCOUNT, REGION
 from .ca import Authority

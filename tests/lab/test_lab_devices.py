@@ -17,7 +17,6 @@ import yaml
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from lab import Lab
@@ -59,6 +58,12 @@ def curl(lab: Lab, url: str, identity: Device | Token | None = None, *more: str,
         more += ("--cert", identity.certificate_uri, "--key", identity.key_uri)
         env |= identity.env
     return Got(run(lab, "curl", "-sS", "-w", "\n%{http_code}", *more, url, **env))
+
+
+def device_of(identity: Device | Token) -> Device:
+    found = identity if isinstance(identity, Device) else identity.device
+    assert found
+    return found
 
 
 def keys_of(document: dict[str, Any]) -> dict[str, str]:
@@ -311,10 +316,19 @@ def test_a_roles_trust(lab: Lab) -> None:
 # IAM Roles Anywhere.
 
 
-def signed(lab: Lab, device: Device, url: str, body: str, headers: dict[str, str], *, serial: str | None = None,
+def signature_of(key: Device | Token, data: bytes, *options: str) -> bytes:
+    """openssl's, with a file or through the PKCS#11 engine."""
+    how = [str(key.key_file)] if isinstance(key, Device) else [key.key_uri, "-keyform", "engine", "-engine", "pkcs11"]
+    env = {"PATH": "/usr/bin:/bin", **(key.env if isinstance(key, Token) else {})}
+    return subprocess.run(
+        ["openssl", "dgst", "-sha256", *options, "-sign", *how], input=data, capture_output=True, check=True, env=env).stdout
+
+
+def signed(lab: Lab, identity: Device | Token, url: str, body: str, headers: dict[str, str], *, serial: str | None = None,
            region: str = "us-east-2", algorithm: str | None = None, at: float = 0, corrupt: bool = False,
            leave_out: str = "") -> dict[str, str]:
     """The headers of a request signed by openssl, from AWS's "Authentication process" and nothing of the lab's."""
+    device = device_of(identity)
     moment = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=at)
     date = moment.strftime("%Y%m%dT%H%M%SZ")
     _, _, host, target = url.split("/", 3)
@@ -329,8 +343,7 @@ def signed(lab: Lab, device: Device, url: str, body: str, headers: dict[str, str
     scope = f"{date[:8]}/{region}/rolesanywhere/aws4_request"
     algorithm = algorithm or f"AWS4-X509-{'RSA' if device.kind == 'rsa' else 'ECDSA'}-SHA256"
     text = "\n".join([algorithm, date, scope, hashlib.sha256(canonical.encode()).hexdigest()])
-    signature = subprocess.run(["openssl", "dgst", "-sha256", "-sign", device.key_file], input=text.encode(),
-                               capture_output=True, check=True).stdout.hex()
+    signature = signature_of(identity, text.encode()).hex()
     if corrupt:
         signature = signature[:-2] + ("00" if signature[-2:] != "00" else "01")
     if serial is None:
@@ -339,10 +352,10 @@ def signed(lab: Lab, device: Device, url: str, body: str, headers: dict[str, str
     return {**every, "authorization": f"{algorithm} Credential={serial}/{scope}, SignedHeaders={';'.join(names)}, Signature={signature}"}
 
 
-def session(lab: Lab, device: Device, *, region: str = "us-east-2", role: str = "device-anywhere", in_query: bool = True,
+def session(lab: Lab, identity: Device | Token, *, region: str = "us-east-2", role: str = "device-anywhere", in_query: bool = True,
             asked: dict[str, Any] | None = None, chain: bool = True, arns: dict[str, str] | None = None,
             **how: Any) -> Reply:
-    anywhere = lab.aws.anywhere[region]
+    anywhere, device = lab.aws.anywhere[region], device_of(identity)
     named = {"profileArn": anywhere.profile_arn(), "roleArn": f"arn:aws:iam::{ACCOUNT}:role/{role}",
              "trustAnchorArn": anywhere.trust_anchor_arn(), **(arns or {})}
     body = json.dumps({**(asked or {}), **({} if in_query else named)})
@@ -353,7 +366,7 @@ def session(lab: Lab, device: Device, *, region: str = "us-east-2", role: str = 
         blocks = device.chain_file.read_text().split("-----BEGIN CERTIFICATE-----")[1:] if device.chain_file else []
         headers["x-amz-x509-chain"] = ",".join(b.partition("-----")[0].replace("\n", "") for b in blocks)
     url = f"https://{host}/sessions{query}"
-    return call(lab, host, f"/sessions{query}", "POST", body, signed(lab, device, url, body, headers, region=region, **how))
+    return call(lab, host, f"/sessions{query}", "POST", body, signed(lab, identity, url, body, headers, region=region, **how))
 
 
 @pytest.mark.parametrize("kind", ["ec", "rsa"])
@@ -368,6 +381,11 @@ def test_roles_anywhere_gives_keys(lab: Lab, kind: str, region: str, in_query: b
     arn = f"arn:aws:sts::{ACCOUNT}:assumed-role/device-anywhere/{device.serial:x}"
     assert credentials["assumedRoleUser"]["arn"] == arn == caller(lab, keys)
     assert keys["AWS_SECRET_ACCESS_KEY"] in lab.secret_values()
+
+
+@pytest.mark.parametrize("kind", ["ec", "rsa"])
+def test_roles_anywhere_and_a_key_in_a_token(lab: Lab, kind: str) -> None:
+    assert session(lab, lab.softhsm(kind=kind, intermediates=1)).status == 201
 
 
 def error(reply: Reply) -> tuple[int, str, str]:
@@ -459,13 +477,24 @@ def test_switches_of_roles_anywhere(lab: Lab) -> None:
 # Entra ID.
 
 
-def client_assertion(lab: Lab, device: Device, algorithm: str) -> Reply:
-    user, host = lab.credentials.azure_pull.user, HOSTS["entra"]
+def encoded(content: Any) -> str:
+    raw = content if isinstance(content, bytes) else json.dumps(content).encode()
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def client_assertion(lab: Lab, identity: Device | Token, algorithm: str) -> Reply:
+    """By PyJWT with a file, by openssl with a token."""
+    user, host, device = lab.credentials.azure_pull.user, HOSTS["entra"], device_of(identity)
     now = int(lab.clock.now().timestamp())
-    thumbprint = base64.urlsafe_b64encode(device.certificate.fingerprint(hashes.SHA256())).rstrip(b"=").decode()
-    assertion = jwt.encode(
-        {"aud": f"https://{host}/{TENANT}/oauth2/v2.0/token", "iss": user, "sub": user, "jti": os.urandom(8).hex(), "nbf": now, "exp": now + 300},
-        device.key_file.read_text(), algorithm, headers={"x5t#S256": thumbprint})
+    header = {"alg": algorithm, "typ": "JWT", "x5t#S256": encoded(bytes.fromhex(device.fingerprint))}
+    claims = {"aud": f"https://{host}/{TENANT}/oauth2/v2.0/token", "iss": user, "sub": user, "jti": os.urandom(8).hex(),
+              "nbf": now, "exp": now + 300}
+    if isinstance(identity, Device):
+        assertion = jwt.encode(claims, identity.key_file.read_text(), algorithm, headers=header)
+    else:
+        text = f"{encoded(header)}.{encoded(claims)}"
+        pss = ["-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:-1"]
+        assertion = f"{text}.{encoded(signature_of(identity, text.encode(), *pss))}"
     return call(lab, host, f"/{TENANT}/oauth2/v2.0/token", "POST", urlencode({
         "grant_type": "client_credentials", "client_id": user, "scope": "https://containerregistry.azure.net/.default",
         "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer", "client_assertion": assertion,
@@ -476,6 +505,7 @@ def test_entra_takes_devices(lab: Lab) -> None:
     device = lab.device(kind="rsa", intermediates=1)
     assert client_assertion(lab, device, "PS256").status == 200
     assert client_assertion(lab, device, "RS256").status == 200
+    assert client_assertion(lab, lab.softhsm(kind="rsa"), "PS256").status == 200
     unknown = client_assertion(lab, lab.device(kind="rsa", register=False), "PS256")
     assert unknown.status == 401 and unknown.json()["error_codes"] == [700027]
     lab.revoke_device(device)
@@ -491,15 +521,16 @@ def test_entra_takes_no_elliptic_curves(lab: Lab) -> None:
 # Google.
 
 
-def federate(lab: Lab, device: Device, chain: list[Any] | None = None, shown: Device | None = None) -> Got:
+def federate(lab: Lab, identity: Device | Token, chain: list[Any] | None = None, shown: Device | None = None) -> Got:
     """`shown`: in the token is another certificate than in the handshake."""
+    device = device_of(identity)
     certificates = [(shown or device).certificate, *(device.chain if chain is None else chain)]
     token = json.dumps([base64.b64encode(c.public_bytes(Encoding.DER)).decode() for c in certificates])
     form = urlencode({
         "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange", "audience": f"//iam.googleapis.com/{provider('x509')}",
         "scope": READ, "requested_token_type": "urn:ietf:params:oauth:token-type:access_token", "subject_token": token,
         "subject_token_type": "urn:ietf:params:oauth:token-type:mtls"})
-    return curl(lab, f"https://{MTLS_HOST}/v1/token", device, "--data", form)
+    return curl(lab, f"https://{MTLS_HOST}/v1/token", identity, "--data", form)
 
 
 @pytest.mark.parametrize(("kind", "intermediates"), [("ec", 0), ("rsa", 1), ("ec", 3)])
@@ -510,6 +541,7 @@ def test_google_takes_devices(lab: Lab, kind: str, intermediates: int) -> None:
     token = got.json()["access_token"]
     login = {"Authorization": "Basic " + base64.b64encode(f"oauth2accesstoken:{token}".encode()).decode(), "Accept": MANIFEST}
     assert call(lab, REGISTRY_HOST, "/v2/acme-prod/images/worker/manifests/2", headers=login).status == 200
+    assert federate(lab, lab.softhsm("dev-9", "rsa" if kind == "rsa" else "ec", intermediates=intermediates)).status == 200
     # The root may be in the chain too.
     assert federate(lab, device, [*device.chain, lab.devices.certificate]).status == 200
 
@@ -554,6 +586,7 @@ def test_the_gateway_opens_the_hub(lab: Lab, kind: str) -> None:
     device = lab.device(kind=kind, intermediates=1)
     got = curl(lab, CREDS, device, *trusting(lab))
     assert got.status == 200, (got.error, got.body)
+    assert curl(lab, CREDS, lab.softhsm("dev-8", kind), *trusting(lab)).status == 200
     assert set(got.json()) == {"Username", "Secret"} and got.json()["Username"] == "dev-7"
     assert got.json()["Secret"] in lab.secret_values()
     login = f"{got.json()['Username']}:{got.json()['Secret']}"
@@ -614,7 +647,7 @@ def test_the_gateway_denies_devices(lab: Lab) -> None:
     assert curl(lab, CREDS, lab.device(), *trusting(lab)).status == 502
     lab.forget_device("dev-7")
     assert curl(lab, CREDS, device, *trusting(lab)).status == 403
-    assert curl(lab, CREDS, lab.device("dev-8", register=False), *trusting(lab)).status == 403
+    assert curl(lab, CREDS, lab.device("dev-unknown", register=False), *trusting(lab)).status == 403
     assert curl(lab, f"https://{GATEWAY}/other", lab.device("dev-8"), *trusting(lab)).status == 404
 
 
