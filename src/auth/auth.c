@@ -4,6 +4,7 @@
 
 #include "auth/aws_keys.h"
 #include "auth/kind.h"
+#include "auth/static_file.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "config/host.h"
@@ -12,10 +13,9 @@
 enum { REFRESH_BEFORE = 5 * 60 };
 
 static const pq_auth_kind *const kinds[] = {
-    [PQ_REGISTRY_AWS] = &pq_auth_kind_aws,
-    [PQ_REGISTRY_AZURE] = &pq_auth_kind_azure,
-    [PQ_REGISTRY_GAR] = &pq_auth_kind_gar,
-    [PQ_REGISTRY_GENERIC] = &pq_auth_kind_generic,
+    [PQ_REGISTRY_AWS] = &pq_auth_kind_aws,         [PQ_REGISTRY_AZURE] = &pq_auth_kind_azure,
+    [PQ_REGISTRY_GAR] = &pq_auth_kind_gar,         [PQ_REGISTRY_GENERIC] = &pq_auth_kind_generic,
+    [PQ_REGISTRY_GATEWAY] = &pq_auth_kind_gateway,
 };
 
 /* An answer, good or bad, and the hosts that it was given for. */
@@ -245,6 +245,11 @@ static bool find_identity(pq_auth *auth, const pq_config_registry *entry, const 
         out->where = pq_config_where(auth->options.config, entry->auth_line);
         out->name = pq_strdup(way);
         return find_device(auth, &out->device, err);
+    }
+    if (entry->auth == PQ_AUTH_FILE) {
+        out->where = pq_config_where(auth->options.config, entry->auth_line);
+        out->name = pq_asprintf("file %s", entry->credentials_file.text);
+        return pq_static_file_read(entry, out->where, &out->secret, err);
     }
     const pq_setting *named = entry->secret.text ? &entry->secret : &entry->azure_cert_secret;
     if (entry->auth != PQ_AUTH_SECRET) {

@@ -49,10 +49,13 @@ static bool find_place(const pq_aws_call *call, place *out, pq_error *err)
     return true;
 }
 
-/* The signature's header lines and the value of Authorization (owned). */
-static pq_secret *sign(const pq_aws_call *call, const place *to, pq_strings *headers)
+/* Adds the signature's header lines; `*out` is the value of Authorization (owned), NULL when nothing is to be signed.
+ */
+static bool sign(const pq_aws_call *call, const place *to, pq_strings *headers, pq_secret **out, pq_error *err)
 {
     PQ_AUTO_SENSITIVE_STRINGS to_sign = {0};
+    if (!call->keys && !call->signer)
+        return true;
     for (size_t i = 0; i < headers->count; i++)
         pq_strings_add(&to_sign, headers->at[i]);
     pq_strings_take(&to_sign, pq_asprintf("Host: %s", to->host));
@@ -67,10 +70,15 @@ static pq_secret *sign(const pq_aws_call *call, const place *to, pq_strings *hea
                                       .service = call->signing_name,
                                       .when = pq_now() + *call->caller->clock_offset};
     PQ_AUTO_SIGV4 signature = {0};
-    pq_sigv4_sign(&signing, &signature);
+    if (call->keys)
+        pq_sigv4_sign(&signing, &signature);
+    else if (!pq_sigv4_sign_x509(&signing, pq_identity_certificate(call->signer), pq_identity_key(call->signer),
+                                 &signature, err))
+        return false;
     for (size_t i = 0; i < signature.headers.count; i++)
         pq_strings_add(headers, signature.headers.at[i]);
-    return pq_steal(signature.authorization);
+    *out = pq_steal(signature.authorization);
+    return true;
 }
 
 static bool send_once(const pq_aws_call *call, const place *to, pq_http_answer *answer, pq_error *err)
@@ -78,7 +86,9 @@ static bool send_once(const pq_aws_call *call, const place *to, pq_http_answer *
     PQ_AUTO_SENSITIVE_STRINGS headers = {0};
     for (size_t i = 0; call->headers && i < call->headers->count; i++)
         pq_strings_add(&headers, call->headers->at[i]);
-    PQ_AUTO_SECRET *authorization = call->keys ? sign(call, to, &headers) : NULL;
+    PQ_AUTO_SECRET *authorization = NULL;
+    if (!sign(call, to, &headers, &authorization, err))
+        return false;
     const pq_http_request request = {.method = call->method ? call->method : "POST",
                                      .url = to->url,
                                      .where = call->caller->where,
@@ -87,6 +97,7 @@ static bool send_once(const pq_aws_call *call, const place *to, pq_http_answer *
                                      .body = call->body,
                                      .body_length = call->body_length,
                                      .trust = call->caller->trust,
+                                     .identity = call->identity,
                                      .sensitive = true,
                                      .repeatable = true};
     return call->caller->send(call->caller->send_context, &request, answer, err);
@@ -149,6 +160,13 @@ static bool is_worth_another_try(const pq_aws_fault *fault, long status)
     return (fault->kind == PQ_AWS_THROTTLED || fault->kind == PQ_AWS_SERVER) && (status == 400 || status == 500);
 }
 
+/* A signature by a certificate is refused in general words, whatever is wrong with its time. */
+static bool clock_is_wrong(const pq_aws_call *call, const pq_http_answer *answer, const pq_aws_fault *fault)
+{
+    return fault->kind == PQ_AWS_CLOCK || (call->signer && fault->kind == PQ_AWS_DENIED &&
+                                           pq_clock_skew_is_large(answer, *call->caller->clock_offset));
+}
+
 bool pq_aws_call_do(const pq_aws_call *call, pq_http_answer *answer, pq_aws_fault *fault, pq_error *err)
 {
     enum { TRIES = 4 };
@@ -163,13 +181,13 @@ bool pq_aws_call_do(const pq_aws_call *call, pq_http_answer *answer, pq_aws_faul
         pq_aws_fault_clear(fault);
         if (!send_once(call, &to, answer, err))
             return false;
-        if (answer->status == 200)
+        if (answer->status == 200 || answer->status == 201)
             return true;
         if (call->xml)
             pq_aws_fault_read_xml(answer, fault);
         else
             pq_aws_fault_read_json(answer, fault);
-        if (fault->kind == PQ_AWS_CLOCK && !corrected &&
+        if (clock_is_wrong(call, answer, fault) && !corrected &&
             pq_clock_skew_learn(answer, call->caller->where, "AWS", call->caller->clock_offset)) {
             corrected = true;
             continue;

@@ -1,8 +1,10 @@
-/* One call to an API of AWS: where it goes, its signature, and what is tried again. ECR, STS and SSO share it. */
+/* One call to an API of AWS: where it goes, its signature, and what is tried again. ECR, STS, SSO, IAM Roles Anywhere
+ * and AWS IoT share it. */
 #pragma once
 
 #include "auth/aws_fault.h"
 #include "auth/sigv4.h"
+#include "crypto/identity.h"
 #include "net/http.h"
 
 /* How a request is sent: pq_http_do() with its client, or a test. */
@@ -23,10 +25,12 @@ typedef struct pq_aws_call {
     const char *service;      /* for people: "ECR" */
     const char *signing_name; /* "ecr" */
     const char *region;
-    const pq_aws_keys *keys;   /* NULL: not signed */
-    const char *host;          /* AWS's own */
-    const char *endpoint;      /* URL in its place, https or loopback; or NULL */
-    const char *method;        /* NULL for POST */
+    const pq_aws_keys *keys;          /* NULL: not signed, but for */
+    const pq_identity *signer;        /* the certificate whose key signs (pq_sigv4_sign_x509()), or NULL */
+    const pq_http_identity *identity; /* shown in the TLS handshake, or NULL */
+    const char *host;                 /* AWS's own */
+    const char *endpoint;             /* URL in its place, https or loopback; or NULL */
+    const char *method;               /* NULL for POST */
     const char *target;        /* path and query after the endpoint's own, without the first slash; NULL for none */
     const pq_strings *headers; /* "Name: value"; signed too. Host and those of the signature are added */
     const char *body;          /* or NULL */
@@ -37,7 +41,7 @@ typedef struct pq_aws_call {
     const char *renew;       /* what to do when the keys' session has ended */
 } pq_aws_call;
 
-/* Sends it. True for status 200. Otherwise `err` says why, and `fault` what AWS said, if it was AWS (kind
+/* Sends it. True for status 200 or 201. Otherwise `err` says why, and `fault` what AWS said, if it was AWS (kind
  * PQ_AWS_NO_FAULT when it was not). Too many requests and AWS's own problems are tried again (PQ_EBUSY in the end); a
  * wrong clock is named in a warning and corrected once, from the Date of the answer. PQ_EDENIED for what only other
  * keys or rights will mend. */

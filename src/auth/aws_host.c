@@ -70,6 +70,11 @@ char *pq_aws_sso_host(const char *region, pq_aws_reach reach)
     return api_host("portal.sso", region, reach);
 }
 
+char *pq_aws_roles_anywhere_host(const char *region, pq_aws_reach reach)
+{
+    return api_host("rolesanywhere", region, reach);
+}
+
 /* Moves over `word` when it stands there. */
 static bool skip(const char **at, const char *word)
 {

@@ -39,7 +39,9 @@ typedef struct pq_aws_reach {
     bool fips, dual_stack;
 } pq_aws_reach;
 
-/* Host of ECR's API that serves this registry; of STS, and of the SSO portal, in a region. Owned. */
+/* Host of ECR's API that serves this registry; of STS, of the SSO portal and of IAM Roles Anywhere in a region. Owned.
+ */
 char *pq_aws_ecr_api_host(const pq_aws_host *host, pq_aws_reach reach) PQ_MUST_USE;
 char *pq_aws_sts_host(const char *region, pq_aws_reach reach) PQ_MUST_USE;
 char *pq_aws_sso_host(const char *region, pq_aws_reach reach) PQ_MUST_USE;
+char *pq_aws_roles_anywhere_host(const char *region, pq_aws_reach reach) PQ_MUST_USE;

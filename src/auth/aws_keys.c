@@ -4,8 +4,11 @@
 
 #include "auth/aws_container.h"
 #include "auth/aws_instance.h"
+#include "auth/aws_iot.h"
 #include "auth/aws_process.h"
+#include "auth/aws_roles_anywhere.h"
 #include "auth/aws_sso.h"
+#include "auth/device_identity.h"
 #include "auth/sts.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -93,6 +96,8 @@ const char *pq_aws_keys_renewal(const pq_aws_step *step)
         return "the keys were fetched for this run: is this machine's clock right?";
     if (pq_starts_with(step->where, "secret "))
         return NULL;
+    if (pq_starts_with(step->where, "file "))
+        return "put fresh keys and their session token into the file";
     return pq_streq(step->where, "AWS_ACCESS_KEY_ID") ? "put fresh keys and their session token into the environment"
                                                       : "put fresh keys and their session token into the profile";
 }
@@ -188,6 +193,11 @@ static bool follow_step(const pq_aws_step *step, const pq_aws_follow *how, pq_aw
         return pq_aws_container_keys(how->caller, out, err);
     case PQ_AWS_STEP_INSTANCE:
         return follow_instance(step, how, out, err);
+    case PQ_AWS_STEP_IOT:
+        return pq_aws_iot_keys(step, how->caller, out, err);
+    case PQ_AWS_STEP_ROLES_ANYWHERE:
+        return pq_aws_roles_anywhere_keys(step, how->caller, how->reach,
+                                          pq_aws_endpoint("AWS_ENDPOINT_URL_ROLESANYWHERE"), out, out_arn, err);
     }
     return false;
 }
@@ -288,6 +298,10 @@ bool pq_aws_keys_check(const pq_aws_step *step, const pq_oidc_ask *oidc, pq_erro
     case PQ_AWS_STEP_INSTANCE:
         good = pq_aws_instance_check(&err);
         break;
+    case PQ_AWS_STEP_IOT:
+        pq_device_warn_of_use(origin->identity);
+        break;
+    case PQ_AWS_STEP_ROLES_ANYWHERE:
     case PQ_AWS_STEP_ROLE: /* has a source */
         break;
     }

@@ -15,6 +15,8 @@ static const names names_of[] = {
     [PQ_AWS_FORM_METADATA] = {"AccessKeyId", "SecretAccessKey", "Token", "Expiration", true, true},
     [PQ_AWS_FORM_PROCESS] = {"AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration", false, false},
     [PQ_AWS_FORM_SSO] = {"accessKeyId", "secretAccessKey", "sessionToken", "expiration", true, true},
+    [PQ_AWS_FORM_IOT] = {"accessKeyId", "secretAccessKey", "sessionToken", "expiration", true, false},
+    [PQ_AWS_FORM_ROLES_ANYWHERE] = {"accessKeyId", "secretAccessKey", "sessionToken", "expiration", true, true},
 };
 
 /* A text that can stand in a header; NULL otherwise. */
@@ -72,6 +74,28 @@ static bool read_object(const json_t *object, const names *called, const char *w
     return true;
 }
 
+static const json_t *first_of_set(const json_t *document)
+{
+    return json_array_get(json_object_get(document, "credentialSet"), 0);
+}
+
+/* What holds the fields. */
+static const json_t *keys_of(const json_t *document, pq_aws_keys_form form)
+{
+    switch (form) {
+    case PQ_AWS_FORM_SSO:
+        return json_object_get(document, "roleCredentials");
+    case PQ_AWS_FORM_IOT:
+        return json_object_get(document, "credentials");
+    case PQ_AWS_FORM_ROLES_ANYWHERE:
+        return json_object_get(first_of_set(document), "credentials");
+    case PQ_AWS_FORM_METADATA:
+    case PQ_AWS_FORM_PROCESS:
+        break;
+    }
+    return document;
+}
+
 static bool read_document(const json_t *document, pq_aws_keys_form form, const char *who, pq_aws_keys *out,
                           pq_error *err)
 {
@@ -84,8 +108,7 @@ static bool read_document(const json_t *document, pq_aws_keys_form form, const c
     if (form == PQ_AWS_FORM_METADATA && code && strcmp(code, "Success") != 0)
         return pq_fail(err, PQ_EDENIED, NULL, "look at the role of this machine, and whom its trust policy names",
                        "%s has no keys (%s)", who, is_code(code) ? code : "no known code");
-    return read_object(form == PQ_AWS_FORM_SSO ? json_object_get(document, "roleCredentials") : document,
-                       &names_of[form], who, out, err);
+    return read_object(keys_of(document, form), &names_of[form], who, out, err);
 }
 
 bool pq_aws_keys_read_json(const void *bytes, size_t length, pq_aws_keys_form form, const char *who, pq_aws_keys *out,
@@ -97,4 +120,15 @@ bool pq_aws_keys_read_json(const void *bytes, size_t length, pq_aws_keys_form fo
     bool good = read_document(document, form, who, out, err);
     json_decref(document);
     return good;
+}
+
+char *pq_aws_session_arn_read(const void *bytes, size_t length)
+{
+    enum { LONGEST = 2048 };
+    pq_json_wipe_memory();
+    json_t *document = json_loadb(bytes, length, JSON_REJECT_DUPLICATES, NULL);
+    const char *text = text_of(json_object_get(first_of_set(document), "assumedRoleUser"), "arn");
+    char *arn = text && strlen(text) <= LONGEST ? pq_strdup(text) : NULL;
+    json_decref(document);
+    return arn;
 }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "auth/aws_profile.h"
+#include "crypto/identity.h"
 
 typedef enum pq_aws_step_kind {
     PQ_AWS_STEP_KEYS,         /* they stand there */
@@ -16,6 +17,8 @@ typedef enum pq_aws_step_kind {
     PQ_AWS_STEP_PROCESS,
     PQ_AWS_STEP_CONTAINER,
     PQ_AWS_STEP_INSTANCE,
+    PQ_AWS_STEP_IOT,            /* a device's certificate shown to the AWS IoT credentials provider (aws_iot.h) */
+    PQ_AWS_STEP_ROLES_ANYWHERE, /* a session signed with the certificate's key (aws_roles_anywhere.h) */
 } pq_aws_step_kind;
 
 typedef struct pq_aws_step {
@@ -29,7 +32,10 @@ typedef struct pq_aws_step {
     char *command;                                         /* credential_process */
     char *sso_region, *sso_account, *sso_role, *sso_cache; /* the last is the path of the token's file */
     char *sso_login;                                       /* the command that makes a new token */
-    bool last_resort;                                      /* instance metadata that nobody named: there may be none */
+    const pq_identity *identity;                           /* the device's; borrowed */
+    char *iot_endpoint, *iot_alias, *iot_thing;
+    char *profile_arn, *trust_anchor_arn, *anywhere_region; /* with role_arn */
+    bool last_resort;                                       /* instance metadata that nobody named: there may be none */
     struct pq_aws_step *source;
 } pq_aws_step;
 

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "auth/aws_plan.h"
+#include "auth/device_identity.h"
 #include "auth/oidc.h"
 #include "base/limits.h"
 
@@ -24,6 +25,12 @@ void pq_aws_step_free(pq_aws_step *step)
         free(step->sso_role);
         free(step->sso_cache);
         free(step->sso_login);
+        free(step->iot_endpoint);
+        free(step->iot_alias);
+        free(step->iot_thing);
+        free(step->profile_arn);
+        free(step->trust_anchor_arn);
+        free(step->anywhere_region);
         free(step);
         step = source;
     }
@@ -87,7 +94,9 @@ static void add_step(pq_buf *key, const pq_aws_step *step)
                                         [PQ_AWS_STEP_SSO] = "sso",
                                         [PQ_AWS_STEP_PROCESS] = "process",
                                         [PQ_AWS_STEP_CONTAINER] = "container",
-                                        [PQ_AWS_STEP_INSTANCE] = "instance"};
+                                        [PQ_AWS_STEP_INSTANCE] = "instance",
+                                        [PQ_AWS_STEP_IOT] = "iot",
+                                        [PQ_AWS_STEP_ROLES_ANYWHERE] = "roles-anywhere"};
     pq_buf_adds(key, names[step->kind]);
     if (step->kind == PQ_AWS_STEP_KEYS) {
         /* Keys of 40 random characters: their hash tells nothing of them. */
@@ -96,13 +105,16 @@ static void add_step(pq_buf *key, const pq_aws_step *step)
         add_hash(key, step->keys.session_token);
         return;
     }
-    const char *const texts[] = {step->role_arn,    step->external_id, step->session_name,
-                                 step->token_file,  step->command,     step->sso_region,
-                                 step->sso_account, step->sso_role,    step->sso_cache};
+    const char *const texts[] = {step->role_arn,    step->external_id,     step->session_name, step->token_file,
+                                 step->command,     step->sso_region,      step->sso_account,  step->sso_role,
+                                 step->sso_cache,   step->iot_endpoint,    step->iot_alias,    step->iot_thing,
+                                 step->profile_arn, step->trust_anchor_arn};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         add_text(key, texts[i]);
     pq_buf_addf(key, " %u", step->duration);
     add_whose(key, step->token_file);
+    PQ_AUTO_FREE char *certificate = step->identity ? pq_device_key(step->identity) : NULL;
+    add_text(key, certificate);
     if (step->kind == PQ_AWS_STEP_CONTAINER)
         add_container(key);
     if (step->kind == PQ_AWS_STEP_INSTANCE) {

@@ -106,6 +106,18 @@ static bool find_certificate(const pq_secret *pem, const char *where, pq_azure_i
     return false;
 }
 
+/* A device's: the key stays where it is. */
+static bool find_device(const pq_auth_ask *ask, pq_azure_identity *out, pq_errors *errors)
+{
+    PQ_AUTO_ERROR err = {0};
+    out->proof = PQ_AZURE_CERTIFICATE;
+    out->renew = pq_asprintf("`identity` in %s", ask->options->config->name);
+    if (pq_entra_key_borrow(ask->identity, ask->where, &out->key, &err))
+        return true;
+    pq_errors_take(errors, &err);
+    return false;
+}
+
 static pq_oidc_ask oidc_ask(const pq_auth_ask *ask, const pq_azure_identity *identity)
 {
     return (pq_oidc_ask){.entry = ask->entry,
@@ -201,9 +213,9 @@ static void add_words(const pq_auth_ask *ask, pq_azure_identity *out)
         break;
     case PQ_AZURE_CLIENT_SECRET:
     case PQ_AZURE_CERTIFICATE:
-        source = pq_strdup(ask->entry->auth == PQ_AUTH_SECRET     ? ask->secret_name
-                           : out->proof == PQ_AZURE_CLIENT_SECRET ? "AZURE_CLIENT_SECRET"
-                                                                  : "AZURE_CLIENT_CERTIFICATE_PATH");
+        source = pq_strdup(ask->entry->auth != PQ_AUTH_ENVIRONMENT ? ask->secret_name
+                           : out->proof == PQ_AZURE_CLIENT_SECRET  ? "AZURE_CLIENT_SECRET"
+                                                                   : "AZURE_CLIENT_CERTIFICATE_PATH");
         break;
     }
     out->words = out->tenant && out->proof != PQ_AZURE_MANAGED ? pq_asprintf("%s, tenant %s", source, out->tenant)
@@ -222,6 +234,8 @@ static bool find_proof(const pq_auth_ask *ask, pq_azure_identity *out, pq_errors
         return find_in_environment(ask, out, errors);
     if (entry->auth == PQ_AUTH_OIDC)
         return find_oidc(ask, out, errors);
+    if (entry->auth == PQ_AUTH_ENTRA)
+        return find_device(ask, out, errors);
     const pq_setting *named = entry->secret.text ? &entry->secret : &entry->azure_cert_secret;
     out->renew = pq_asprintf("`pratique secrets update %s=-`", named->text);
     return entry->secret.text ? find_pair(ask, out, errors)

@@ -8,8 +8,8 @@
 
 void pq_entra_key_clear(pq_entra_key *key)
 {
-    pq_pkey_free(key->key);
-    pq_certificate_free(key->certificate);
+    pq_pkey_free(key->own_key);
+    pq_certificate_free(key->own_certificate);
     *key = (pq_entra_key){0};
 }
 
@@ -40,9 +40,11 @@ bool pq_entra_key_read(const pq_secret *pem, const char *where, pq_entra_key *ou
     const char *text = pq_secret_bytes(pem);
     size_t length = pq_secret_length(pem);
     PQ_AUTO_ENTRA_KEY read = {0};
-    if (!pq_pkey_from_pem(text, length, where, &read.key, err) ||
-        !pq_certificate_from_pem(text, length, where, &read.certificate, err))
+    if (!pq_pkey_from_pem(text, length, where, &read.own_key, err) ||
+        !pq_certificate_from_pem(text, length, where, &read.own_certificate, err))
         return false;
+    read.key = read.own_key;
+    read.certificate = read.own_certificate;
     if (pq_pkey_type_of(read.key) != PQ_PKEY_RSA)
         return pq_fail(err, PQ_ECONFIG, where, "make a certificate with an RSA key",
                        "Entra ID takes no certificates with keys of this kind");
@@ -54,6 +56,16 @@ bool pq_entra_key_read(const pq_secret *pem, const char *where, pq_entra_key *ou
     *out = read;
     read = (pq_entra_key){0};
     return true;
+}
+
+bool pq_entra_key_borrow(const pq_identity *identity, const char *where, pq_entra_key *out, pq_error *err)
+{
+    *out = (pq_entra_key){.key = pq_identity_key(identity), .certificate = pq_identity_certificate(identity)};
+    return pq_pkey_type_of(out->key) == PQ_PKEY_RSA ||
+           pq_fail(err, PQ_ECONFIG, where,
+                   "give the device a certificate with an RSA key, or let a device gateway hand out the registry's "
+                   "credential (`type: gateway`)",
+                   "Entra ID takes assertions of RSA keys only, and the device's key is one of P-256");
 }
 
 /* A random UUID (RFC 9562, section 5.4), so that no two assertions are the same. */

@@ -108,6 +108,7 @@ static void check_source(const reader *r, const pq_google_source *source)
         break;
     case PQ_GOOGLE_FROM_CERTIFICATE:
     case PQ_GOOGLE_FROM_CI:
+    case PQ_GOOGLE_FROM_DEVICE:
         break;
     }
 }

@@ -13,6 +13,40 @@ static bool says(const pq_google_fault *fault, const char *words)
 
 /* --- the exchange ------------------------------------------------------------------------------------------------- */
 
+/* The subject token is a certificate, shown over mutual TLS ("Workload Identity Federation with X.509 certificates").
+ */
+static bool by_certificate(const pq_google_exchange *exchange)
+{
+    return pq_ends_with(exchange->subject_token_type, ":mtls");
+}
+
+static bool fail_certificate(const pq_google_exchange *exchange, const pq_google_fault *fault, const char *said,
+                             long status, pq_error *err)
+{
+    if (says(fault, "attribute condition"))
+        return pq_fail(
+            err, PQ_EDENIED, NULL,
+            "the provider's attribute condition must let the certificate in: which of its names does it look "
+            "at? `gcloud iam workload-identity-pools providers describe` says",
+            "the provider's condition does not let this certificate in (%s)%s", fault->code, said);
+    if (!pq_streq(fault->code, "invalid_grant"))
+        return pq_google_fault_other(fault, status, err);
+    if (says(fault, "mutual TLS") || says(fault, "mTLS"))
+        return pq_fail(
+            err, PQ_EDENIED, NULL, "is there a proxy between that ends TLS? It must pass the connection on as it is",
+            "the certificate that Google saw in the TLS handshake is not the device's (invalid_grant)%s", said);
+    if (says(fault, "expired") || says(fault, "not valid yet") || says(fault, "not yet valid"))
+        return pq_fail(err, PQ_EDENIED, NULL, "have a new one issued; and is this machine's clock right?",
+                       "the certificate is not within its dates, by Google's clock (invalid_grant)%s", said);
+    PQ_AUTO_FREE char *hint = pq_asprintf(
+        "it can be that its authority is not among the trust anchors of %s: `gcloud iam workload-identity-pools "
+        "providers describe` lists them; that intermediate certificates are missing: put them behind the certificate "
+        "in "
+        "its file; or that it may not be used for client authentication",
+        exchange->audience);
+    return pq_fail(err, PQ_EDENIED, NULL, hint, "Google does not take the certificate (invalid_grant)%s", said);
+}
+
 static bool fail_exchange(const pq_google_exchange *exchange, const pq_google_fault *fault, long status, pq_error *err)
 {
     if (pq_google_fault_common(fault, status, err))
@@ -24,6 +58,8 @@ static bool fail_exchange(const pq_google_exchange *exchange, const pq_google_fa
                        "look at it with `gcloud iam workload-identity-pools providers describe`; its name has the "
                        "project's number, not its id",
                        "Google knows no such workload identity provider, or it is disabled (%s)%s", code, said);
+    if (by_certificate(exchange))
+        return fail_certificate(exchange, fault, said, status, err);
     if (says(fault, "attribute condition"))
         return pq_fail(err, PQ_EDENIED, NULL,
                        "the provider's attribute condition must let this job in: which repository and branch is it?",
@@ -42,9 +78,6 @@ static bool fail_exchange(const pq_google_exchange *exchange, const pq_google_fa
     if (pq_streq(code, "invalid_grant") && (says(fault, "expired") || says(fault, "stale")))
         return pq_fail(err, PQ_EDENIED, NULL, "tokens of a CI live for minutes: have a fresh one made",
                        "the token has ended (invalid_grant)%s", said);
-    if (pq_streq(code, "invalid_grant") && says(fault, "certificate"))
-        return pq_fail(err, PQ_EDENIED, NULL, "is its authority among the anchors of the pool's provider?",
-                       "Google does not take the certificate (invalid_grant)%s", said);
     if (pq_streq(code, "invalid_grant"))
         return pq_fail(err, PQ_EDENIED, NULL, NULL, "Google does not take the token (invalid_grant)%s", said);
     if (pq_streq(code, "invalid_scope"))
@@ -87,7 +120,9 @@ bool pq_google_exchange_token(const pq_google_ask *ask, const pq_google_exchange
             pq_form_add(&form, "options", text);
     }
     PQ_AUTO_ANSWER answer = {0};
-    if (!pq_google_post_form(ask, exchange->token_url, &form, authorization, exchange->trust, &answer, err))
+    const pq_google_proof proof = {
+        .authorization = authorization, .trust = exchange->trust, .identity = exchange->identity};
+    if (!pq_google_post_form(ask, exchange->token_url, &form, &proof, &answer, err))
         return false;
     if (answer.status == 200)
         return pq_access_token_read(pq_buf_text(&answer.body), answer.body.length, PQ_GOOGLE_SERVICE, out, err);

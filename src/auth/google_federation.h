@@ -11,10 +11,11 @@ typedef struct pq_google_exchange {
     const char *subject_token_type;
     const pq_secret *subject_token;
     const char *scope;
-    const char *user_project;       /* of a workforce pool, or NULL */
-    const char *client_id;          /* how the client proves itself, or NULL */
-    const pq_secret *client_secret; /* NULL is an empty one */
-    const pq_http_trust *trust;     /* the client's certificate, or NULL */
+    const char *user_project;         /* of a workforce pool, or NULL */
+    const char *client_id;            /* how the client proves itself, or NULL */
+    const pq_secret *client_secret;   /* NULL is an empty one */
+    const pq_http_trust *trust;       /* the client's certificate in files, or NULL */
+    const pq_http_identity *identity; /* a device's, or NULL */
 } pq_google_exchange;
 
 /* PQ_EDENIED with what is wrong with the token in the provider's eyes. */

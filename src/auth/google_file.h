@@ -23,7 +23,8 @@ typedef enum pq_google_source_type {
     PQ_GOOGLE_FROM_URL,
     PQ_GOOGLE_FROM_EXECUTABLE,
     PQ_GOOGLE_FROM_CERTIFICATE,
-    PQ_GOOGLE_FROM_CI, /* never in a file: the CI's own OIDC token (oidc.h) */
+    PQ_GOOGLE_FROM_CI,     /* never in a file: the CI's own OIDC token (oidc.h) */
+    PQ_GOOGLE_FROM_DEVICE, /* nor this: the certificate of the device */
 } pq_google_source_type;
 
 typedef struct pq_google_source {

@@ -89,7 +89,7 @@ static bool ask_once(const pq_google_ask *ask, const pq_google_file *file, const
     PQ_AUTO_BUF form = PQ_SENSITIVE_BUF(PQ_MAX_TOKEN_ANSWER);
     pq_form_add(&form, "grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer");
     pq_form_add_secret(&form, "assertion", assertion);
-    return pq_google_post_form(ask, file->token_url, &form, NULL, NULL, answer, err);
+    return pq_google_post_form(ask, file->token_url, &form, NULL, answer, err);
 }
 
 bool pq_google_key_token(const pq_google_ask *ask, const pq_google_file *file, const char *where, const char *scope,
@@ -122,7 +122,7 @@ bool pq_google_login_token(const pq_google_ask *ask, const pq_google_file *file,
     pq_form_add_secret(&form, "client_secret", file->client_secret);
     pq_form_add_secret(&form, "refresh_token", file->refresh_token);
     PQ_AUTO_ANSWER answer = {0};
-    if (!pq_google_post_form(ask, file->token_url, &form, NULL, NULL, &answer, err))
+    if (!pq_google_post_form(ask, file->token_url, &form, NULL, &answer, err))
         return false;
     if (answer.status == 200)
         return pq_access_token_read(pq_buf_text(&answer.body), answer.body.length, PQ_GOOGLE_SERVICE, out, err);

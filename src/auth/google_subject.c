@@ -203,6 +203,21 @@ static void add_certificate(pq_buf *out, const pq_certificate *from, size_t inde
     pq_buf_addc(out, '"');
 }
 
+bool pq_google_certificate_check(const pq_certificate *certificate, const char *where, pq_error *err)
+{
+    enum { DAY = 86400, LONGEST_LIFE = 390, LONGEST_CHAIN = 5 };
+    time_t life = pq_certificate_ends(certificate) - pq_certificate_begins(certificate);
+    size_t count = pq_certificate_count(certificate);
+    if (life > (time_t)LONGEST_LIFE * DAY)
+        return pq_fail(err, PQ_ECONFIG, where, "have one issued for a year or less",
+                       "Google takes no certificate that lives longer than %d days, and this one is for %lld",
+                       LONGEST_LIFE, (long long)((life + DAY - 1) / DAY));
+    if (count > LONGEST_CHAIN)
+        return pq_fail(err, PQ_ECONFIG, where, "the anchor's own certificate need not be among them",
+                       "Google takes a chain of %d certificates at most, and this one has %zu", LONGEST_CHAIN, count);
+    return true;
+}
+
 bool pq_google_certificate_token(const pq_certificate *certificate, const pq_certificate *chain, const char *where,
                                  pq_secret **out, pq_error *err)
 {
@@ -305,6 +320,7 @@ bool pq_google_subject_get(const pq_google_ask *ask, const pq_google_file *file,
     case PQ_GOOGLE_FROM_CERTIFICATE:
         return from_certificate(file, where, out, err);
     case PQ_GOOGLE_FROM_CI:
+    case PQ_GOOGLE_FROM_DEVICE:
         break;
     }
     return pq_fail(err, PQ_ECONFIG, where, NULL, "there is no place to get a subject token from");

@@ -24,6 +24,9 @@ bool pq_google_subject_check(const pq_google_file *file, const char *where, pq_e
  * expiration_time, code, message}`. */
 bool pq_google_executable_read(const void *bytes, size_t length, time_t now, const char *where, pq_secret **out,
                                pq_error *err) PQ_MUST_USE;
+/* Google's bounds for a certificate and its chain ("Workload Identity Federation with X.509 certificates",
+ * limitations): a life of 390 days, five certificates in all. PQ_ECONFIG with `where`. */
+bool pq_google_certificate_check(const pq_certificate *certificate, const char *where, pq_error *err) PQ_MUST_USE;
 /* The JSON array of base64 DER that stands for a certificate: itself, then what is in `chain` (may be NULL) but for
  * itself at its beginning. */
 bool pq_google_certificate_token(const pq_certificate *certificate, const pq_certificate *chain, const char *where,

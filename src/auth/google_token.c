@@ -108,20 +108,24 @@ bool pq_google_fault_other(const pq_google_fault *fault, long status, pq_error *
                    said);
 }
 
-bool pq_google_post_form(const pq_google_ask *ask, const char *url, const pq_buf *form, const pq_secret *authorization,
-                         const pq_http_trust *trust, pq_http_answer *out, pq_error *err)
+bool pq_google_post_form(const pq_google_ask *ask, const char *url, const pq_buf *form, const pq_google_proof *proof,
+                         pq_http_answer *out, pq_error *err)
 {
+    static const pq_google_proof none;
     PQ_AUTO_STRINGS headers = {0};
+    if (!proof)
+        proof = &none;
     pq_strings_add(&headers, PQ_FORM_TYPE);
     pq_strings_add(&headers, "Accept: application/json");
     const pq_http_request request = {.method = "POST",
                                      .url = url,
                                      .where = ask->where,
                                      .headers = &headers,
-                                     .authorization = authorization,
+                                     .authorization = proof->authorization,
                                      .body = pq_buf_text(form),
                                      .body_length = form->length,
-                                     .trust = trust,
+                                     .trust = proof->trust,
+                                     .identity = proof->identity,
                                      .answer_cap = PQ_MAX_TOKEN_ANSWER,
                                      .sensitive = true,
                                      .repeatable = true};

@@ -35,9 +35,16 @@ typedef struct pq_google_ask {
     void *send_context;
 } pq_google_ask;
 
-/* POSTs a form to a token service. `authorization` and `trust` may be NULL. */
-bool pq_google_post_form(const pq_google_ask *ask, const char *url, const pq_buf *form, const pq_secret *authorization,
-                         const pq_http_trust *trust, pq_http_answer *out, pq_error *err) PQ_MUST_USE;
+/* What a form is sent with; each may be NULL. */
+typedef struct pq_google_proof {
+    const pq_secret *authorization;
+    const pq_http_trust *trust;       /* the client's certificate in files */
+    const pq_http_identity *identity; /* a device's */
+} pq_google_proof;
+
+/* POSTs a form to a token service. `proof` may be NULL. */
+bool pq_google_post_form(const pq_google_ask *ask, const char *url, const pq_buf *form, const pq_google_proof *proof,
+                         pq_http_answer *out, pq_error *err) PQ_MUST_USE;
 
 /* What is asked for. Reading is enough for a pull: the Artifact Registry API takes this scope for every method that
  * reads (its discovery document), and a token that leaks can then change nothing. */

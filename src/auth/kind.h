@@ -10,7 +10,7 @@ typedef struct pq_auth_ask {
     const pq_config_registry *entry;
     const pq_secret *secret; /* the one that the entry names; NULL with `auth: oidc` or `auth: environment` */
     const char
-        *secret_name;  /* "secret ghcr_creds": WHERE of what is wrong in it, and words for people; else "auth: …" */
+        *secret_name; /* "secret ghcr_creds": WHERE of what is wrong in it, and words for people; else "auth: …" */
     const pq_identity *identity; /* of the device; NULL for an entry that needs none */
     const char *where; /* of what says who we are: "factory-config.yml:7", the line of the secret's name or of `auth` */
     const char *host;  /* normal form */
@@ -35,7 +35,8 @@ typedef struct pq_auth_kind {
     bool (*get)(const pq_auth_ask *ask, pq_credential *out, pq_error *err);
 } pq_auth_kind;
 
-extern const pq_auth_kind pq_auth_kind_aws, pq_auth_kind_azure, pq_auth_kind_gar, pq_auth_kind_generic;
+extern const pq_auth_kind pq_auth_kind_aws, pq_auth_kind_azure, pq_auth_kind_gar, pq_auth_kind_generic,
+    pq_auth_kind_gateway;
 
 /* `<user>:<password>`: the first colon divides, one final line end is dropped. `form` is how the two are called
  * ("<user>:<token>"). PQ_ECONFIG with `where` for anything else; nothing of the secret is quoted. */

@@ -1,5 +1,8 @@
-/* Amazon ECR: a credentials file in a secret, the CI's OIDC token, or the environment as the AWS CLI reads it. */
+/* Amazon ECR: a credentials file in a secret, the CI's OIDC token, the environment as the AWS CLI reads it, or the
+ * certificate of a device. */
+#include "auth/aws_iot.h"
 #include "auth/aws_keys.h"
+#include "auth/aws_roles_anywhere.h"
 #include "auth/ecr.h"
 #include "auth/kind.h"
 #include "auth/sts.h"
@@ -24,11 +27,28 @@ static pq_oidc_ask oidc_of(const pq_auth_ask *ask)
 /* A role of another partition can never open a registry of this one. */
 static bool check_partition(const pq_auth_ask *ask, const pq_aws_host *host, pq_errors *errors)
 {
-    const char *arn = ask->entry->role_arn.text;
+    const pq_config_registry *entry = ask->entry;
+    const char *arn = entry->role_arn.text ? entry->role_arn.text : entry->anywhere_role_arn.text;
     PQ_AUTO_FREE char *start = pq_asprintf("arn:%s:", host->partition->name);
     return !arn || pq_starts_with(arn, start) ||
            pq_errors_add(errors, PQ_ECONFIG, ask->where, NULL,
                          "role_arn is not of partition %s, to which the registry belongs", host->partition->name);
+}
+
+/* Of a device's certificate. Owned; NULL with problems. */
+static pq_aws_step *make_device_plan(const pq_auth_ask *ask, pq_errors *errors)
+{
+    const pq_config_registry *entry = ask->entry;
+    const pq_aws_iot iot = {.endpoint = entry->iot_endpoint.text,
+                            .alias = entry->iot_role_alias.text,
+                            .thing = entry->iot_thing_name.text,
+                            .where = ask->where};
+    const pq_aws_roles_anywhere anywhere = {.role_arn = entry->anywhere_role_arn.text,
+                                            .profile_arn = entry->profile_arn.text,
+                                            .trust_anchor_arn = entry->trust_anchor_arn.text,
+                                            .where = ask->where};
+    return entry->auth == PQ_AUTH_IOT ? pq_aws_iot_plan(&iot, ask->identity, errors)
+                                      : pq_aws_roles_anywhere_plan(&anywhere, ask->identity, errors);
 }
 
 /* Owned; NULL with problems. */
@@ -36,6 +56,8 @@ static pq_aws_step *make_plan(const pq_auth_ask *ask, pq_errors *errors)
 {
     const pq_config_registry *entry = ask->entry;
     const char *role = entry->role_arn.text, *session = entry->role_session_name.text;
+    if (ask->identity)
+        return make_device_plan(ask, errors);
     if (entry->auth == PQ_AUTH_OIDC) {
         pq_aws_step *step = pq_aws_plan_role(role, NULL, session, ask->where, NULL);
         step->words = pq_strdup(ask->secret_name);
@@ -98,12 +120,13 @@ static char *share_key(const pq_auth_ask *ask)
         return pq_asprintf("aws %s %s", ask->secret_name, ask->host); /* get() will say what is wrong */
     pq_aws_reach reach = reach_of(&host);
     const char *ecr = ecr_endpoint(&host), *sts = pq_aws_endpoint("AWS_ENDPOINT_URL_STS"),
-               *sso = pq_aws_endpoint("AWS_ENDPOINT_URL_SSO");
+               *sso = pq_aws_endpoint("AWS_ENDPOINT_URL_SSO"),
+               *anywhere = pq_aws_endpoint("AWS_ENDPOINT_URL_ROLESANYWHERE");
     PQ_AUTO_FREE char *who = pq_aws_step_key(plan);
     PQ_AUTO_FREE char *oidc = ask->entry->auth == PQ_AUTH_OIDC ? pq_oidc_share_key(ask->entry) : pq_strdup("");
-    return pq_asprintf("aws %s %s %s%s%s%s %s ecr=%s sts=%s sso=%s", ask->secret_name, host.region,
+    return pq_asprintf("aws %s %s %s%s%s%s %s ecr=%s sts=%s sso=%s anywhere=%s", ask->secret_name, host.region,
                        host.gallery ? "gallery " : "", reach.fips ? "fips " : "", reach.dual_stack ? "dual-stack " : "",
-                       who, oidc, ecr ? ecr : "", sts ? sts : "", sso ? sso : "");
+                       who, oidc, ecr ? ecr : "", sts ? sts : "", sso ? sso : "", anywhere ? anywhere : "");
 }
 
 /* "secret aws_creds, profile ci", "auth: environment, instance metadata", "auth: oidc". Owned. */

@@ -9,7 +9,8 @@
 /* Without a tenant nobody knows where to log in: the registry does it itself. */
 static bool is_plain(const pq_config_registry *entry)
 {
-    return entry->auth == PQ_AUTH_SECRET && entry->secret.text && !entry->azure_tenant.text;
+    return entry->auth == PQ_AUTH_FILE ||
+           (entry->auth == PQ_AUTH_SECRET && entry->secret.text && !entry->azure_tenant.text);
 }
 
 static bool read_pair(const pq_auth_ask *ask, pq_credential *out, pq_errors *errors)

@@ -3,6 +3,7 @@
  * token serves every host of Google's. */
 #include <string.h>
 
+#include "auth/device_identity.h"
 #include "auth/google_default.h"
 #include "auth/google_endpoint.h"
 #include "auth/google_federation.h"
@@ -71,6 +72,18 @@ static void identity_of_ci(const pq_auth_ask *ask, identity *out)
     out->where = pq_strdup(ask->where);
 }
 
+static void identity_of_device(const pq_auth_ask *ask, identity *out)
+{
+    out->file = (pq_google_file){
+        .type = PQ_GOOGLE_EXTERNAL_ACCOUNT,
+        .token_url = pq_strdup("https://sts.mtls.googleapis.com/v1/token"),
+        .audience = pq_strdup(ask->entry->audience.text),
+        .subject_token_type = pq_strdup("urn:ietf:params:oauth:token-type:mtls"),
+        .source = {.type = PQ_GOOGLE_FROM_DEVICE},
+    };
+    out->where = pq_strdup(ask->secret_name);
+}
+
 static bool read_file(const void *bytes, size_t length, identity *out, pq_errors *errors)
 {
     return pq_google_file_read(bytes, length, out->where, &out->file, errors) &&
@@ -114,7 +127,10 @@ static bool find_identity(const pq_auth_ask *ask, identity *out, pq_errors *erro
         return true;
     case PQ_AUTH_ENVIRONMENT:
         return identity_of_environment(out, errors);
-    default:
+    case PQ_AUTH_FEDERATION:
+        identity_of_device(ask, out);
+        return true;
+    default: /* a file in a secret, or a file */
         break;
     }
     out->trust = PQ_GOOGLE_SECRET;
@@ -139,18 +155,34 @@ static char *source_of(const pq_auth_ask *ask, const identity *who, const char *
 
 /* --- the token ---------------------------------------------------------------------------------------------------- */
 
+/* The subject token that a file cannot name; `*out_known` is false when the file does. */
+static bool own_subject(const pq_auth_ask *ask, const pq_google_file *file, pq_secret **out, bool *out_known,
+                        pq_error *err)
+{
+    *out_known = true;
+    if (file->source.type == PQ_GOOGLE_FROM_CI) {
+        PQ_AUTO_FREE char *audience = audience_of(ask->entry);
+        const pq_oidc_ask oidc = oidc_ask(ask, audience);
+        return pq_oidc_token(&oidc, out, err);
+    }
+    if (file->source.type == PQ_GOOGLE_FROM_DEVICE) {
+        const pq_certificate *certificate = pq_identity_certificate(ask->identity);
+        return pq_google_certificate_check(certificate, ask->where, err) &&
+               pq_google_certificate_token(certificate, certificate, ask->where, out, err);
+    }
+    *out_known = false;
+    return true;
+}
+
 static bool exchange(const pq_auth_ask *ask, const pq_google_ask *google, const identity *who,
                      const pq_google_file *file, const char *scope, pq_access_token *out, pq_error *err)
 {
     PQ_AUTO_GOOGLE_SUBJECT subject = {0};
-    if (file->source.type == PQ_GOOGLE_FROM_CI) {
-        PQ_AUTO_FREE char *audience = audience_of(ask->entry);
-        const pq_oidc_ask oidc = oidc_ask(ask, audience);
-        if (!pq_oidc_token(&oidc, &subject.token, err))
-            return false;
-    } else if (!pq_google_subject_get(google, file, who->trust, who->where, &subject, err)) {
+    bool own = false;
+    if (!own_subject(ask, file, &subject.token, &own, err) ||
+        (!own && !pq_google_subject_get(google, file, who->trust, who->where, &subject, err)))
         return false;
-    }
+    const pq_http_identity device = pq_device_http(ask->identity);
     const pq_http_trust trust = {.client_cert = subject.certificate, .client_key = subject.key};
     const pq_google_exchange call = {.token_url = file->token_url,
                                      .audience = file->audience,
@@ -160,7 +192,8 @@ static bool exchange(const pq_auth_ask *ask, const pq_google_ask *google, const 
                                      .user_project = file->user_project,
                                      .client_id = file->client_id,
                                      .client_secret = file->client_secret,
-                                     .trust = subject.certificate ? &trust : NULL};
+                                     .trust = subject.certificate ? &trust : NULL,
+                                     .identity = ask->identity ? &device : NULL};
     return pq_google_exchange_token(google, &call, out, err);
 }
 
@@ -264,6 +297,9 @@ static bool check(const pq_auth_ask *ask, pq_errors *errors)
         PQ_AUTO_FREE char *audience = audience_of(ask->entry);
         const pq_oidc_ask oidc = oidc_ask(ask, audience);
         good = pq_oidc_check(&oidc, &err);
+    } else if (ask->identity) {
+        pq_device_warn_of_use(ask->identity);
+        good = pq_google_certificate_check(pq_identity_certificate(ask->identity), ask->where, &err);
     } else if (!who.metadata) {
         good = check_file(&who.file, who.where, &err);
     }
@@ -298,6 +334,9 @@ static char *share_key(const pq_auth_ask *ask)
     else if (entry->auth == PQ_AUTH_OIDC) {
         PQ_AUTO_FREE char *job = pq_oidc_share_key(entry);
         who = pq_asprintf("%s %s", provider_of(entry), job);
+    } else if (ask->identity) {
+        PQ_AUTO_FREE char *certificate = pq_device_key(ask->identity);
+        who = pq_asprintf("%s %s", entry->audience.text, certificate);
     }
     return pq_asprintf("gar %s%s%s as %s", ask->secret_name, who ? " " : "", who ? who : "",
                        entry->service_account.text ? entry->service_account.text : "itself");

@@ -38,6 +38,7 @@ void pq_sigv4_clear(pq_sigv4 *signature)
     pq_buf_clear(&signature->canonical_request);
     pq_buf_clear(&signature->string_to_sign);
     pq_buf_clear(&signature->signed_headers);
+    free(pq_steal(signature->signature));
 }
 
 static bool is_unreserved(char byte)
@@ -204,6 +205,11 @@ static bool is_signed(const char *lower_name)
     return true;
 }
 
+static const pq_secret *session_token(const pq_sigv4_request *request)
+{
+    return request->keys ? request->keys->session_token : NULL;
+}
+
 static void collect_headers(const pq_sigv4_request *request, const char *when, const char *body_hash, fields *list)
 {
     for (size_t i = 0; request->headers && i < request->headers->count; i++) {
@@ -218,8 +224,8 @@ static void collect_headers(const pq_sigv4_request *request, const char *when, c
     fields_take(list, pq_strdup("x-amz-date"), pq_strdup(when));
     if (request->content_sha256)
         fields_take(list, pq_strdup("x-amz-content-sha256"), pq_strdup(body_hash));
-    if (request->keys->session_token && !request->leave_token_unsigned)
-        fields_take(list, pq_strdup("x-amz-security-token"), trimmed(pq_secret_bytes(request->keys->session_token)));
+    if (session_token(request) && !request->leave_token_unsigned)
+        fields_take(list, pq_strdup("x-amz-security-token"), trimmed(pq_secret_bytes(session_token(request))));
     qsort(list->at, list->count, sizeof *list->at, by_name_and_order);
 }
 
@@ -245,48 +251,102 @@ static void add_canonical_request(const pq_sigv4_request *request, const char *w
     pq_buf_addf(text, "\n\n%s\n%s", pq_buf_text(&out->signed_headers), body_hash);
 }
 
-/* The chain of MACs from the secret to the signature; what lies between is as good as the secret for a day. */
-static void compute_signature(const pq_sigv4_request *request, const char *day, pq_sigv4 *out)
+/* --- what every signature has in common ----------------------------------------------------------------------------
+ */
+
+/* What the string to sign says of the signature to be. */
+typedef struct frame {
+    const char *algorithm; /* static */
+    char *day, *scope;
+} frame;
+
+static void frame_clear(frame *of)
+{
+    free(of->day);
+    free(of->scope);
+}
+#define AUTO_FRAME PQ_CLEANUP(frame_clear) frame
+
+/* Canonical request, string to sign, and the header lines that signing adds. */
+static void prepare(const pq_sigv4_request *request, const char *algorithm, frame *out_frame, pq_sigv4 *out)
+{
+    *out = (pq_sigv4){.canonical_request = PQ_SENSITIVE_BUF(PQ_MAX_TEXT),
+                      .string_to_sign = PQ_BUF(PQ_MAX_TEXT),
+                      .signed_headers = PQ_BUF(PQ_MAX_TEXT)};
+    char when[PQ_TIME_TEXT], hash[PQ_SHA256_HEX], canonical_hash[PQ_SHA256_HEX];
+    pq_time_compact(request->when, when);
+    pq_sha256 body = pq_sha256_of(request->body, request->body_length);
+    pq_sha256_hex(&body, hash);
+    add_canonical_request(request, when, hash, out);
+
+    char *day = pq_strndup(when, strlen("YYYYMMDD"));
+    *out_frame = (frame){.algorithm = algorithm,
+                         .day = day,
+                         .scope = pq_asprintf("%s/%s/%s/aws4_request", day, request->region, request->service)};
+    pq_sha256 canonical = pq_sha256_of(out->canonical_request.data, out->canonical_request.length);
+    pq_sha256_hex(&canonical, canonical_hash);
+    pq_buf_addf(&out->string_to_sign, "%s\n%s\n%s\n%s", algorithm, when, out_frame->scope, canonical_hash);
+
+    pq_strings_take(&out->headers, pq_asprintf("X-Amz-Date: %s", when));
+    if (session_token(request))
+        pq_strings_take(&out->headers,
+                        pq_asprintf("X-Amz-Security-Token: %s", pq_secret_bytes(session_token(request))));
+    if (request->content_sha256)
+        pq_strings_take(&out->headers, pq_asprintf("X-Amz-Content-Sha256: %s", hash));
+}
+
+/* `signature` (hexadecimal) is taken, `who` is borrowed. */
+static void finish(const frame *of, const char *who, char *signature, pq_sigv4 *out)
+{
+    PQ_AUTO_BUF authorization = PQ_SENSITIVE_BUF(PQ_MAX_TEXT);
+    pq_buf_addf(&authorization, "%s Credential=%s/%s, SignedHeaders=%s, Signature=%s", of->algorithm, who, of->scope,
+                pq_buf_text(&out->signed_headers), signature);
+    out->signature = signature;
+    out->authorization = pq_secret_from_buf(&authorization);
+}
+
+/* --- by a secret key ------------------------------------------------------------------------------------------------
+ */
+
+/* The chain of MACs from the secret to the signature; what lies between is as good as the secret for a day. Owned. */
+static char *compute_signature(const pq_sigv4_request *request, const char *day, const pq_buf *string_to_sign)
 {
     PQ_AUTO_BUF start = PQ_SENSITIVE_BUF(PQ_MAX_SECRET + 4);
     pq_buf_adds(&start, "AWS4");
     pq_buf_add(&start, pq_secret_bytes(request->keys->secret_access_key),
                pq_secret_length(request->keys->secret_access_key));
     pq_sha256 key = pq_hmac_sha256(start.data, start.length, day, strlen(day));
-    const char *const steps[] = {request->region, request->service, "aws4_request", pq_buf_text(&out->string_to_sign)};
+    const char *const steps[] = {request->region, request->service, "aws4_request", pq_buf_text(string_to_sign)};
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
         key = pq_hmac_sha256(key.bytes, sizeof key.bytes, steps[i], strlen(steps[i]));
-    pq_sha256_hex(&key, out->signature);
+    char hex[PQ_SHA256_HEX];
+    pq_sha256_hex(&key, hex);
     explicit_bzero(&key, sizeof key);
+    return pq_strdup(hex);
 }
 
 void pq_sigv4_sign(const pq_sigv4_request *request, pq_sigv4 *out)
 {
-    *out = (pq_sigv4){.canonical_request = PQ_SENSITIVE_BUF(PQ_MAX_TEXT),
-                      .string_to_sign = PQ_BUF(PQ_MAX_TEXT),
-                      .signed_headers = PQ_BUF(PQ_MAX_TEXT)};
-    char when[PQ_TIME_TEXT], hash[PQ_SHA256_HEX];
-    pq_time_compact(request->when, when);
-    pq_sha256 body = pq_sha256_of(request->body, request->body_length);
-    pq_sha256_hex(&body, hash);
-    add_canonical_request(request, when, hash, out);
+    AUTO_FRAME of = {0};
+    prepare(request, "AWS4-HMAC-SHA256", &of, out);
+    finish(&of, request->keys->access_key_id, compute_signature(request, of.day, &out->string_to_sign), out);
+}
 
-    PQ_AUTO_FREE char *day = pq_strndup(when, strlen("YYYYMMDD"));
-    PQ_AUTO_FREE char *scope = pq_asprintf("%s/%s/%s/aws4_request", day, request->region, request->service);
-    char canonical_hash[PQ_SHA256_HEX];
-    pq_sha256 canonical = pq_sha256_of(out->canonical_request.data, out->canonical_request.length);
-    pq_sha256_hex(&canonical, canonical_hash);
-    pq_buf_addf(&out->string_to_sign, "AWS4-HMAC-SHA256\n%s\n%s\n%s", when, scope, canonical_hash);
-    compute_signature(request, day, out);
+/* --- by a certificate's key ------------------------------------------------------------------------------------------
+ */
 
-    pq_strings_take(&out->headers, pq_asprintf("X-Amz-Date: %s", when));
-    if (request->keys->session_token)
-        pq_strings_take(&out->headers,
-                        pq_asprintf("X-Amz-Security-Token: %s", pq_secret_bytes(request->keys->session_token)));
-    if (request->content_sha256)
-        pq_strings_take(&out->headers, pq_asprintf("X-Amz-Content-Sha256: %s", hash));
-    PQ_AUTO_BUF authorization = PQ_SENSITIVE_BUF(PQ_MAX_TEXT);
-    pq_buf_addf(&authorization, "AWS4-HMAC-SHA256 Credential=%s/%s, SignedHeaders=%s, Signature=%s",
-                request->keys->access_key_id, scope, pq_buf_text(&out->signed_headers), out->signature);
-    out->authorization = pq_secret_from_buf(&authorization);
+bool pq_sigv4_sign_x509(const pq_sigv4_request *request, const pq_certificate *certificate, const pq_pkey *key,
+                        pq_sigv4 *out, pq_error *err)
+{
+    bool rsa = pq_pkey_type_of(key) == PQ_PKEY_RSA;
+    AUTO_FRAME of = {0};
+    prepare(request, rsa ? "AWS4-X509-RSA-SHA256" : "AWS4-X509-ECDSA-SHA256", &of, out);
+    PQ_AUTO_BUF signature = PQ_BUF(PQ_MAX_SECRET), hex = PQ_BUF(2 * PQ_MAX_SECRET);
+    if (!pq_pkey_sign(key, rsa ? PQ_RS256 : PQ_ECDSA_DER, pq_buf_text(&out->string_to_sign), out->string_to_sign.length,
+                      &signature, err))
+        return false;
+    pq_hex_add(&hex, signature.data, signature.length);
+    PQ_AUTO_FREE char *serial = pq_certificate_serial(certificate);
+    finish(&of, serial, pq_buf_steal(&hex), out);
+    return true;
 }

@@ -1,13 +1,15 @@
-/* AWS Signature Version 4 in the Authorization header.
+/* AWS Signature Version 4 in the Authorization header, by a secret key or by the key of a certificate.
  *
- * Facts: "Create a signed AWS API request", IAM user guide; judged by AWS's own vectors and by botocore. The function
- * is pure: time, keys and request come in, header lines come out. */
+ * Facts: "Create a signed AWS API request", IAM user guide; judged by AWS's own vectors and by botocore. "The signing
+ * process for IAM Roles Anywhere", its user guide; judged by Python's cryptography. The functions are pure: time, keys
+ * and request come in, header lines come out. */
 #pragma once
 
 #include "base/clock.h"
 #include "base/secret.h"
 #include "base/text.h"
 #include "crypto/hash.h"
+#include "crypto/pkey.h"
 
 /* What a principal signs with. */
 typedef struct pq_aws_keys {
@@ -30,7 +32,7 @@ typedef struct pq_sigv4_request {
                                   change and those that signing itself adds. */
     const void *body;          /* may be NULL when body_length is 0 */
     size_t body_length;
-    const pq_aws_keys *keys;
+    const pq_aws_keys *keys; /* NULL for pq_sigv4_sign_x509() */
     const char *region;
     const char *service;       /* the signing name, as "ecr" */
     time_t when;               /* services accept about five minutes of difference */
@@ -47,12 +49,18 @@ typedef struct pq_sigv4 {
     pq_buf canonical_request; /* the steps, for whoever compares */
     pq_buf string_to_sign;
     pq_buf signed_headers; /* "host;x-amz-date" */
-    char signature[PQ_SHA256_HEX];
+    char *signature;       /* hexadecimal */
 } pq_sigv4;
 
 #define PQ_AUTO_SIGV4 PQ_CLEANUP(pq_sigv4_clear) pq_sigv4
 
 void pq_sigv4_sign(const pq_sigv4_request *request, pq_sigv4 *out);
+/* The same with the private key of an X.509 certificate, as IAM Roles Anywhere takes it: the algorithm is
+ * AWS4-X509-RSA-SHA256 or AWS4-X509-ECDSA-SHA256, the credential is the certificate's serial number, and the key signs
+ * the string to sign as it is. X-Amz-X509 must be among the request's headers. `out` is the caller's to clear either
+ * way. */
+bool pq_sigv4_sign_x509(const pq_sigv4_request *request, const pq_certificate *certificate, const pq_pkey *key,
+                        pq_sigv4 *out, pq_error *err) PQ_MUST_USE;
 void pq_sigv4_clear(pq_sigv4 *signature);
 
 /* Wipes the bytes of each string, then lets the list go: for header lines that hold a credential. */

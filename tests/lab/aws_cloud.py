@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from . import iot, roles_anywhere
 from .aws_identity import ACCOUNT, REGION, Identities
 from .aws_near import SSO_ROLE, SSO_START_URL, ContainerCredentials, InstanceMetadata, SsoPortal
 from .aws_roles import Roles
 from .clock import Clock
+from .devices import DeviceAuthority
 from .ecr_api import EcrApi, EcrPublicApi
 from .ecr_public import PublicGallery
 from .ecr_registry import EcrRegistry, LayerBucket, LayerLinks
@@ -43,6 +45,10 @@ PLACES = {
         "us-east-1", "amazonaws.com", f"{ACCOUNT}.dkr.ecr-fips.us-east-1.amazonaws.com",
         "ecr-fips.us-east-1.amazonaws.com", "sts-fips.us-east-1.amazonaws.com",
     ),
+    "ireland": Place(
+        "eu-west-1", "amazonaws.com", f"{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com", "api.ecr.eu-west-1.amazonaws.com",
+        "sts.eu-west-1.amazonaws.com",
+    ),
     "dual": Place(
         "eu-west-1", "on.aws", f"{ACCOUNT}.dkr-ecr.eu-west-1.on.aws", "ecr.eu-west-1.api.aws", "sts.eu-west-1.api.aws",
     ),
@@ -55,6 +61,10 @@ HOSTS = {
     "ecr_public_api": "api.ecr-public.us-east-1.amazonaws.com",
     "sts": f"sts.{REGION}.amazonaws.com",
     "sso": f"portal.sso.{REGION}.amazonaws.com",
+    "iot": iot.ENDPOINT,
+    "iot_data": iot.DATA_ENDPOINT,
+    "roles_anywhere": roles_anywhere.host(),
+    "roles_anywhere_ireland": roles_anywhere.host("eu-west-1"),
     **{f"ecr_{name}": place.registry for name, place in PLACES.items()},
     **{f"ecr_api_{name}": place.api for name, place in PLACES.items()},
     **{f"sts_{name}": place.sts for name, place in PLACES.items()},
@@ -62,7 +72,10 @@ HOSTS = {
 
 
 class AwsCloud:
-    def __init__(self, identities: Identities, issuers: dict[str, Issuer], clock: Clock) -> None:
+    def __init__(
+        self, identities: Identities, issuers: dict[str, Issuer], clock: Clock, authorities: list[DeviceAuthority]
+    ) -> None:
+        """`authorities` are those of devices, to which more may be added later."""
         self._identities = identities
         self._clock = clock
         self.roles = Roles(identities, issuers, clock)
@@ -70,6 +83,9 @@ class AwsCloud:
         self.instance = InstanceMetadata(self.roles)
         self.container = ContainerCredentials(self.roles)
         self.ecr_api = EcrApi(HOSTS["ecr_api"], identities, clock)
+        self.things = iot.Things()
+        self.iot = iot.IotCredentials(HOSTS["iot"], self.things, self.roles)
+        self.anywhere = {region: roles_anywhere.Anywhere(region, authorities) for region in roles_anywhere.REGIONS}
         self.ecr: EcrRegistry
         self.gallery: PublicGallery
 
@@ -82,6 +98,8 @@ class AwsCloud:
             self.ecr, self.ecr_api, self.sso, self.gallery, LayerBucket(HOSTS["ecr_layers"], socket, links),
             EcrPublicApi(HOSTS["ecr_public_api"], self._identities, self._clock),
             StsApi(HOSTS["sts"], self._identities, self.roles, self._clock, REGION),
+            self.iot, iot.IotData(HOSTS["iot_data"]),
+            *(roles_anywhere.RolesAnywhereApi(a, self.roles, self._clock) for a in self.anywhere.values()),
         ]
         for place in PLACES.values():
             registry = EcrRegistry(place.registry, self._identities, socket, storage, links, place.region)
@@ -91,6 +109,12 @@ class AwsCloud:
                 StsApi(place.sts, self._identities, self.roles, self._clock, place.region),
             ]
         return services
+
+    def restore_devices(self) -> None:
+        self.things.restore()
+        self.roles.restore()
+        for anywhere in self.anywhere.values():
+            anywhere.restore()
 
     def near(self) -> list[Service]:
         """Those at addresses of this machine, in plain HTTP."""

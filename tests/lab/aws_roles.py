@@ -6,6 +6,7 @@ import threading
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from . import iam
 from .aws_identity import ACCOUNT, PULL_ACTIONS, Identities, Identity
 from .clock import Clock
 from .credentials import new_aws_key
@@ -16,6 +17,7 @@ EXTERNAL_ID = "acme/42"
 _SESSION_NAME = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
 _ROLE_ARN = re.compile(r"arn:aws:iam::(\d{12}):role/([\w+=,.@/-]+)", re.ASCII)
 LEAST, USUAL, MOST_CHAINED = 900, 3600, 3600
+IOT, ROLES_ANYWHERE = "credentials.iot.amazonaws.com", "rolesanywhere.amazonaws.com"
 
 
 @dataclass
@@ -28,6 +30,10 @@ class Role:
     issuer: str | None = None          # the URL of an OIDC provider that the account has
     subject: str = "*"                 # what `sub` must be like
     longest: int = 3600                # MaxSessionDuration
+    services: tuple[str, ...] = ()     # principals of AWS's own that may assume it
+    # In place of `actions` and `services`, once some were given by control.
+    policies: list[iam.Document] | None = None
+    trust: iam.Document | None = None
 
     @property
     def arn(self) -> str:
@@ -78,6 +84,11 @@ class Roles:
             Role("ci-gitlab", issuer=gitlab, subject="project_path:acme/containers:*"),
             Role("ci-cluster", issuer=cluster, subject="system:serviceaccount:ci:builder"),
             Role("instance"), Role("task"), Role("AWSReservedSSO_Pull_0123456789abcdef"),
+            Role("device-pull", services=(IOT, ROLES_ANYWHERE)),
+            Role("device-none", frozenset(), services=(IOT, ROLES_ANYWHERE)),
+            Role("device-iot", services=(IOT,), longest=43200),
+            Role("device-anywhere", services=(ROLES_ANYWHERE,), longest=43200),
+            Role("device-untrusted"),
         ]
         self._roles = {role.name: role for role in roles}
 
@@ -113,10 +124,34 @@ class Roles:
             raise StsRefused(403, "AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity")
         return self.issue(role, session_name, self._seconds(role, session_name, duration, chained=False))
 
+    def assume_for_service(
+        self, service: str, name: str, session_name: str, seconds: int, context: dict[str, str] | None = None
+    ) -> RoleSession:
+        """What a service of AWS's does on behalf of who proved itself there. `context` are values that the role's trust
+        may ask for, by their keys."""
+        role = self._roles.get(name)
+        if not role or not self._trusts(role, service, context or {}):
+            raise StsRefused(403, "AccessDenied", f"{service} is not authorized to perform: sts:AssumeRole on resource: {name}")
+        return self.issue(role, session_name, self._seconds(role, session_name, str(seconds), chained=False))
+
+    @staticmethod
+    def _trusts(role: Role, service: str, context: dict[str, str]) -> bool:
+        if role.trust is None:
+            return service in role.services
+        actions = ["sts:AssumeRole"]
+        if service == ROLES_ANYWHERE:
+            # "Trust model in IAM Roles Anywhere": all three are needed.
+            actions += ["sts:TagSession", "sts:SetSourceIdentity"]
+        return all(iam.trusts(role.trust, service, action, context) for action in actions)
+
+    def restore(self) -> None:
+        for role in self._roles.values():
+            role.policies = role.trust = None
+
     def issue(self, role: Role, session_name: str, seconds: int) -> RoleSession:
         session = RoleSession(
             new_aws_key(role.name, token=True), role.actions, role=role.name, session_name=session_name,
-            ends=self._clock.now() + timedelta(seconds=seconds),
+            ends=self._clock.now() + timedelta(seconds=seconds), policies=role.policies,
         )
         with self._lock:
             self.sessions.append(session)

@@ -29,14 +29,15 @@ def _key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
 
 
 class Authority:
-    """Signs for every name of one lab; writes ca.pem and the hashed directory certs/."""
+    """Signs for names of one lab; writes ca.pem and the hashed directory certs/."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, name: str = "pratique test lab") -> None:
+        directory.mkdir(exist_ok=True)
         self.certificate_file = directory / "ca.pem"
         self.hashed_directory = directory / "certs"
         self._leaf_directory = directory / "tls"
         self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "pratique test lab")])
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         self._certificate = (
             self._builder(self._name, self._key)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)

@@ -4,6 +4,7 @@ import asyncio
 import inspect
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from .acr_rights import Rights
@@ -11,18 +12,21 @@ from .aws_cloud import AwsCloud
 from .aws_identity import Identities
 from .clock import Clock
 from .credentials import Credentials, Login
+from .device_lab import DeviceControls
+from .devices import Device
 from .ecr_api import EcrApi
 from .ecr_registry import EcrRegistry
 from .entra import Directory, ManagedIdentity
 from .faults import FaultBook
-from .google import LIFETIME, Cloud, MetadataServer, account, provider
+from .google import LIFETIME, MetadataServer, account, provider
 from .http1 import BadMessage, Body, format_head, read_head, reason
 from .journal import Journal
 from .oidc import GithubTokenService, Issuer
+from .softhsm import Token
 from .token_server import AzureRegistry
 
 
-class Controls:
+class Controls(DeviceControls):
     """What a test may change while the lab runs. Every public method can be called by HTTP too."""
 
     clock: Clock
@@ -39,7 +43,6 @@ class Controls:
     directory_service: Directory
     managed_identity: ManagedIdentity
     github: GithubTokenService
-    google: Cloud
     google_metadata: MetadataServer
     issuers: dict[str, Issuer]
     _set_login: Callable[[str, Login], None]
@@ -269,6 +272,7 @@ class Controls:
         self.set_managed_identity(True)
         for registry in self.azure_registries.values():
             registry.restore()
+        self.restore_devices()
 
     # What the lab saw.
 
@@ -288,6 +292,14 @@ _METHODS = frozenset(
 )
 
 
+def _described(result: Any) -> Any:
+    if isinstance(result, Device | Token):
+        return result.described()
+    if isinstance(result, Path):
+        return str(result)
+    raise TypeError(f"{type(result).__name__} has no JSON")
+
+
 class ControlEndpoint:
     """POST /METHOD with its arguments as a JSON object; the answer is {"result": ...}."""
 
@@ -305,7 +317,7 @@ class ControlEndpoint:
             head = await read_head(reader)
             if head:
                 status, document = self._call(head[0], await Body(reader, head[1]).read())
-                body = (json.dumps(document) + "\n").encode()
+                body = (json.dumps(document, default=_described) + "\n").encode()
                 headers = [
                     ("Content-Type", "application/json"), ("Content-Length", str(len(body))),
                     ("Connection", "close"),

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from . import aws_cloud
+from . import aws_cloud, gateway
 from .aws_identity import Identities
 from .ca import Authority
 from .clock import Clock
@@ -23,7 +23,7 @@ from .entra import (
 from .faults import FaultBook
 from .front import Front
 from .google import (
-    IAM_HOST, MTLS_HOST, OAUTH_HOST, REGISTRY_HOST, STS_HOST, ArtifactRegistry, DeviceAuthority, IamService, MetadataServer,
+    IAM_HOST, MTLS_HOST, OAUTH_HOST, REGISTRY_HOST, STS_HOST, ArtifactRegistry, IamService, MetadataServer,
     OauthService, StsService, make_cloud,
 )
 from .journal import Journal
@@ -31,6 +31,7 @@ from .oidc import (
     CLUSTER_ISSUER, GITHUB_ISSUER, GITHUB_TOKEN_HOST, GITHUB_TOKEN_PATH, GITLAB_ISSUER, SUBJECTS, GithubTokenService,
     Issuer,
 )
+from .nginx import NGINX, Nginx
 from .proxy import Proxy
 from .registries import DockerRegistry, TokenAuth, write_htpasswd
 from .seed import SEEDS, Pusher, seed
@@ -48,6 +49,8 @@ HOSTS = {
     "entra": PUBLIC.login,
     "entra_us": US_GOVERNMENT.login,
     "entra_cn": CHINA.login,
+    "fleet": "fleet.example.com",
+    "gateway": f"{gateway.HOST}:{gateway.PORT}",
     "github": GITHUB_TOKEN_HOST,
     "google": REGISTRY_HOST,
     "google_oauth": OAUTH_HOST,
@@ -88,10 +91,11 @@ class Lab(Controls):
             "cluster": Issuer(CLUSTER_ISSUER, self.clock),
         }
         self.google = make_cloud(self.clock, self.issuers)
-        self.devices = DeviceAuthority()
+        self.fleet = gateway.Fleet(self.clock)
+        self._make_authorities(self.secrets_directory / "devices")
         self.directory_service = self._make_directory()
         self.identities = Identities(self.credentials.aws_keys(), self.clock)
-        self.aws = aws_cloud.AwsCloud(self.identities, self.issuers, self.clock)
+        self.aws = aws_cloud.AwsCloud(self.identities, self.issuers, self.clock, self.authorities)
         self.ecr_api = self.aws.ecr_api
         self.ports: dict[str, int] = {}
         self.digests: dict[str, str] = {}
@@ -99,6 +103,7 @@ class Lab(Controls):
         self._registries: dict[str, DockerRegistry] = {}
         self._loop = asyncio.new_event_loop()
         self._thread: threading.Thread | None = None
+        self.nginx: Nginx | None = None
 
     # Life.
 
@@ -120,6 +125,8 @@ class Lab(Controls):
             self._loop.close()
         for registry in self._registries.values():
             registry.stop()
+        if self.nginx:
+            self.nginx.stop()
         self.request_log.close()
         self.connect_log.close()
 
@@ -200,7 +207,7 @@ class Lab(Controls):
         azure = [token for registry in self.azure_registries.values() for token in registry.issued_tokens]
         return [
             *self.secrets.values(), *self.aws.secret_values(), *azure, *self.directory_service.issued, *oidc,
-            *self.google.secret_values(),
+            *self.google.secret_values(), *self.fleet.secret_values(), *self._device_secrets(),
         ]
 
     # Inside.
@@ -209,15 +216,22 @@ class Lab(Controls):
         self.authority = Authority(self.directory)
         self.credentials.write(self.secrets_directory)
         self._make_registries()
+        self._make_gateway()
         # Processes first: forking is safest while there is one thread.
         for registry in self._registries.values():
             registry.launch()
+        if self.nginx:
+            self.nginx.launch()
         services = self._services()
         contexts = {s.name: self.authority.server_context(s.name) for s in services}
-        contexts[MTLS_HOST].verify_mode = ssl.CERT_REQUIRED
-        contexts[MTLS_HOST].load_verify_locations(cadata=self.devices.pem().decode())
+        for service in services:
+            service.prepare_tls(contexts[service.name])
+        for authority in (*self.authorities, self.strangers):
+            self._introduce(authority)
         for registry in self._registries.values():
             registry.wait_ready()
+        if self.nginx:
+            self.nginx.wait_ready()
         self._thread = threading.Thread(target=self._run_loop, name="lab", daemon=True)
         self._thread.start()
         asyncio.run_coroutine_threadsafe(self._listen(services, contexts), self._loop).result(10)
@@ -235,6 +249,7 @@ class Lab(Controls):
             "ecr": {},
             "google": {},
             "azure_mirrors": {},
+            "fleet": {},
         }
         extras["tls"]["tls"] = self.authority.leaf(HOSTS["tls"])
         self._registries = {
@@ -243,6 +258,16 @@ class Lab(Controls):
         }
         # The same contents, for those that prove tokens themselves.
         self._registries["azure_mirrors"].storage = self._registries["azure"].storage
+        self._registries["fleet"].storage = self._registries["hub"].storage
+
+    def _make_gateway(self) -> None:
+        """Where there is no nginx, the name of the gateway does not exist."""
+        self.gateway_authority = Authority(self.directory / "gateway", "Acme gateways")
+        self._gateway_socket = self.directory / "run" / "gateway.sock"
+        self.nginx = Nginx(
+            self.directory, gateway.HOST, gateway.PORT, self.gateway_authority.leaf(gateway.HOST),
+            *self._write_gateway_files(), self._gateway_socket,
+        ) if NGINX else None
 
     def _services(self) -> list[Service]:
         sockets = {alias: registry.socket for alias, registry in self._registries.items()}
@@ -260,12 +285,14 @@ class Lab(Controls):
             HOSTS["github"], self.issuers["github"], self.credentials.github_request_token
         )
         self.google_metadata = MetadataServer(self.google)
+        self.google_mutual = StsService(MTLS_HOST, self.google, mutual=True)
         return [
             self.github,
             OauthService(OAUTH_HOST, self.google), StsService(STS_HOST, self.google),
-            StsService(MTLS_HOST, self.google, self.devices.certificate), IamService(IAM_HOST, self.google),
+            self.google_mutual, IamService(IAM_HOST, self.google),
             ArtifactRegistry(REGISTRY_HOST, self.google, sockets["google"]),
-            PlainRegistry(HOSTS["hub"], sockets["hub"]),
+            gateway.Hub(HOSTS["hub"], self.fleet, sockets["hub"], sockets["fleet"]),
+            gateway.Hub(HOSTS["fleet"], self.fleet, None, sockets["fleet"]),
             PlainRegistry(HOSTS["generic"], sockets["generic"]),
             *self.azure_registries.values(), *(LoginService(c, self.directory_service) for c in (PUBLIC, US_GOVERNMENT, CHINA)),
             *aws,
@@ -303,6 +330,11 @@ class Lab(Controls):
             near = Front(service, None, self.faults, self.request_log, self.clock)
             self._servers.append(await near.start())
             service.name = f"127.0.0.1:{near.port}"
+        if self.nginx:
+            backend = Front(
+                gateway.Gateway(self.fleet), None, self.faults, self.request_log, self.clock, self._gateway_socket)
+            self._servers.append(await backend.start())
+            self.ports[HOSTS["gateway"]] = self.nginx.port
         login = self.credentials.proxy
         self._proxy = Proxy(
             self.ports, self.faults, self.connect_log, (login.user, login.password) if login else None
@@ -347,7 +379,7 @@ class Lab(Controls):
         return _NamedConnection(HOSTS[alias], self.ports[HOSTS[alias]], context)
 
     def _seed_authorization(self, alias: str) -> Any:
-        if alias in ("ecr", "google"):
+        if alias in ("ecr", "google", "fleet"):
             return lambda repository: None
         if alias == "azure":
             pusher = self.azure.principal(self.credentials.azure_push.user)

@@ -32,6 +32,7 @@ OTHER_TENANT = "0d9be1c6-3c53-4f0a-b1d9-7c2f5e884a10"
 _LIFETIME = 3599
 # How far an assertion's times may be from ours.
 _SKEW = 300
+_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
 _JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 
@@ -200,9 +201,13 @@ class Directory:
                 break
         else:
             raise Refused(700027, "invalid_client", "The certificate with identifier used to sign the client assertion is not registered on application.")
+        # microsoft-identity-web#3467: there is no algorithm with elliptic curves.
+        algorithm = jwt.get_unverified_header(assertion)["alg"]
+        if algorithm not in _ALGORITHMS:
+            raise Refused(5002738, "invalid_client", f"Invalid JWT token. '{algorithm}' is not a supported signature algorithm. Supported signing algorithms are: '{', '.join(_ALGORITHMS)}'.")
         try:
             claims = jwt.decode(
-                assertion, certificate.public_key(), algorithms=["PS256"], audience=url,
+                assertion, certificate.public_key(), algorithms=list(_ALGORITHMS), audience=url,
                 options={"verify_exp": False, "verify_nbf": False, "verify_iat": False, "require": ["iss", "sub", "aud", "jti", "exp", "nbf"]},
             )
         except jwt.InvalidAudienceError:

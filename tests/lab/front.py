@@ -1,7 +1,11 @@
 """The lab's TLS front. Every host but one goes through it: here faults happen and logs are kept."""
 
 import asyncio
+import asyncio.sslproto
+import contextlib
 import ssl
+from asyncio.sslproto import SSLProtocol
+from pathlib import Path
 
 from .clock import Clock
 from .faults import REQUEST_KINDS, Fault, FaultBook
@@ -20,6 +24,19 @@ _HOP_BY_HOP = frozenset({
 })
 _NO_DIGEST = "sha256:" + "0" * 64
 _HTML = b"<!DOCTYPE html>\n<html><head><title>Sign in</title></head><body>Guest network</body></html>\n"
+
+
+class _Outspoken(SSLProtocol):
+    """asyncio forgets to send the alert that says why a handshake fails, as every other server does."""
+
+    def _on_handshake_complete(self, handshake_exc: BaseException | None) -> None:
+        if handshake_exc is not None:
+            with contextlib.suppress(OSError):
+                self._process_outgoing()  # type: ignore[attr-defined]
+        super()._on_handshake_complete(handshake_exc)
+
+
+asyncio.sslproto.SSLProtocol = _Outspoken  # type: ignore[misc]
 
 
 class Outgoing:
@@ -116,20 +133,24 @@ class Upstream:
 
 
 class Front:
-    """Serves one host on a free loopback port; without a context in plain HTTP."""
+    """Serves one host on a free loopback port; without a context in plain HTTP, and then on a Unix socket if told."""
 
     def __init__(
         self, service: Service, context: ssl.SSLContext | None, faults: FaultBook, journal: Journal,
-        clock: Clock,
+        clock: Clock, socket: Path | None = None,
     ) -> None:
         self._service = service
         self._context = context
         self._faults = faults
         self._journal = journal
         self._clock = clock
+        self._socket = socket
         self.port = 0
 
     async def start(self) -> asyncio.Server:
+        if self._socket:
+            self._socket.unlink(missing_ok=True)
+            return await asyncio.start_unix_server(self._serve, self._socket, limit=STREAM_LIMIT)
         server = await asyncio.start_server(
             self._serve, "127.0.0.1", 0, ssl=self._context, limit=STREAM_LIMIT
         )

@@ -10,6 +10,7 @@ import datetime
 import json
 import re
 import secrets
+import ssl
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,12 +19,11 @@ from urllib.parse import parse_qsl
 
 import jwt
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.x509.oid import NameOID
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from .clock import Clock
+from .devices import BadChain, DeviceAuthority, common_name, verify_chain
 from .http1 import Answer, Request, json_answer, registry_error
 from .oidc import SUBJECTS, Issuer, TokenRefused
 from .service import Forward, Service
@@ -95,6 +95,8 @@ class Provider:
     audiences: list[str]
     subject: str = "*"       # its attribute condition
     disabled: bool = False
+    anchors: list[x509.Certificate] = field(default_factory=list)        # its trust store
+    intermediates: list[x509.Certificate] = field(default_factory=list)
 
 
 @dataclass
@@ -272,13 +274,26 @@ class OauthService(_Api):
 
 
 class StsService(_Api):
-    """sts.googleapis.com/v1/token: somebody else's token for one of Google's. With `anchor`, it is the host that wants a
+    """sts.googleapis.com/v1/token: somebody else's token for one of Google's. With `mutual`, it is the host that wants a
     client's certificate, and takes nothing else."""
 
-    def __init__(self, name: str, cloud: Cloud, anchor: x509.Certificate | None = None) -> None:
+    def __init__(self, name: str, cloud: Cloud, mutual: bool = False) -> None:
         super().__init__(name)
         self._cloud = cloud
-        self._anchor = anchor
+        self._mutual = mutual
+        self._context: ssl.SSLContext | None = None
+
+    def prepare_tls(self, context: ssl.SSLContext) -> None:
+        if self._mutual:
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
+            self._context = context
+
+    def meet(self, authority: DeviceAuthority) -> None:
+        """Certificates of an authority pass the handshake from now on. Google knows a pool's trust store only once it has
+        read the request, so those that are not of it must get that far."""
+        assert self._context
+        self._context.load_verify_locations(cadata=authority.pem().decode())
 
     def answer(self, request: Request, body: str) -> dict[str, Any]:
         form = dict(parse_qsl(body, keep_blank_values=True))
@@ -298,7 +313,7 @@ class StsService(_Api):
                 "pool or provider is disabled or deleted or because it doesn't exist."
             ))
         scopes = _scopes(form.get("scope", ""))
-        prove = self._by_certificate if self._anchor else self._by_token
+        prove = self._by_certificate if self._mutual else self._by_token
         subject = prove(found, form, request)
         token = self._cloud.issue(f"principal://iam.googleapis.com/{_POOL}/subject/{subject}", scopes)
         return {
@@ -328,27 +343,27 @@ class StsService(_Api):
         return subject
 
     def _by_certificate(self, found: Provider, form: dict[str, str], request: Request) -> str:
-        assert self._anchor
         if form.get("subject_token_type") != _TYPE + "mtls" or found.issuer is not None:
             raise Refused(400, "invalid_request", "Invalid subject_token_type.")
         try:
             chain = [base64.b64decode(item, validate=True) for item in json.loads(form.get("subject_token", ""))]
-            leaf = x509.load_der_x509_certificate(chain[0])
-        except (ValueError, TypeError, IndexError, binascii.Error):
+            leaf, *others = (x509.load_der_x509_certificate(item) for item in chain)
+        except (ValueError, TypeError, binascii.Error):
             raise Refused(400, "invalid_grant", "The subject token is not a chain of certificates.") from None
         if chain[0] != request.peer_certificate:
             raise Refused(400, "invalid_grant", "The certificate is not the one of the mutual TLS connection.")
         try:
-            self._verify(leaf)
-        except InvalidSignature:
-            raise Refused(400, "invalid_grant", "The certificate is not of the trust store.") from None
-        return str(leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value)
-
-    def _verify(self, leaf: x509.Certificate) -> None:
-        assert self._anchor
-        key = self._anchor.public_key()
-        assert isinstance(key, ec.EllipticCurvePublicKey)
-        key.verify(leaf.signature, leaf.tbs_certificate_bytes, ec.ECDSA(hashes.SHA256()))
+            # The limits are those of "Workload Identity Federation with X.509 certificates".
+            verify_chain(leaf, others + found.intermediates, found.anchors, self._cloud.clock.now(), longest=5)
+        except BadChain as bad:
+            raise Refused(400, "invalid_grant", {
+                "expired": "The certificate has expired.", "early": "The certificate is not valid yet.",
+                "usage": "The certificate may not be used for client authentication.",
+                "length": "The certificate chain is too long.",
+            }.get(bad.problem, "The certificate is not of the trust store.")) from None
+        if leaf.not_valid_after - leaf.not_valid_before > datetime.timedelta(days=390):
+            raise Refused(400, "invalid_grant", "The certificate lives longer than 390 days.")
+        return common_name(leaf)
 
 
 class IamService(_Api):
@@ -475,36 +490,6 @@ class ArtifactRegistry(Service):
             said = "Unauthenticated request." if not scheme else "authentication failed"
             return registry_error(401, "UNAUTHORIZED", said, headers=[("Www-Authenticate", challenge)])
         return token
-
-
-class DeviceAuthority:
-    """Signs certificates for machines that prove themselves by one."""
-
-    def __init__(self) -> None:
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Acme Workloads")])
-        self.certificate = self._build(self._name, self._key, True, 30)
-
-    def pem(self) -> bytes:
-        return self.certificate.public_bytes(serialization.Encoding.PEM)
-
-    def leaf(self, subject: str, days: int = 30) -> tuple[bytes, bytes]:
-        """A certificate and its key, both PEM. Negative `days`: it has ended."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        certificate = self._build(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)]), key, False, days)
-        return certificate.public_bytes(serialization.Encoding.PEM), key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-
-    def _build(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, authority: bool, days: int) -> x509.Certificate:
-        now = datetime.datetime.now(datetime.timezone.utc)
-        return (
-            x509.CertificateBuilder().subject_name(subject).issuer_name(self._name).public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(days=60)).not_valid_after(now + datetime.timedelta(days=days))
-            .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
-            .sign(self._key, hashes.SHA256())
-        )
 
 
 def make_cloud(clock: Clock, issuers: dict[str, Issuer]) -> Cloud:

@@ -54,6 +54,32 @@ def lets_in(policy: Document, principal: str, action: str) -> bool:
     return effects == {"Allow"}
 
 
+def trusts(trust: Document, service: str, action: str, context: dict[str, str]) -> bool:
+    """Whether a role's trust policy lets a service of AWS's assume it; `context` are the values that conditions see."""
+    effects = set()
+    for statement in _statements(trust):
+        statement = dict(statement)
+        conditions = statement.pop("Condition", {})
+        check({**trust, "Statement": [statement]}, resource_based=True)
+        named = statement["Principal"]
+        if service not in (_list(named.get("Service", [])) if isinstance(named, dict) else []):
+            continue
+        if _fits(statement, action, "*") and all(_holds(o, k, context) for o, k in conditions.items()):
+            effects.add(statement["Effect"])
+    return effects == {"Allow"}
+
+
+def _holds(operator: str, keys: dict[str, Any], context: dict[str, str]) -> bool:
+    if operator not in ("StringEquals", "StringLike", "ArnEquals", "ArnLike"):
+        raise BadPolicy(f"not judged here: {operator}")
+    # Keys have no case, values do.
+    values = {key.lower(): value for key, value in context.items()}
+    like = operator != "StringEquals"
+    return all(
+        key.lower() in values and (_any(wanted, values[key.lower()]) if like else values[key.lower()] in _list(wanted))
+        for key, wanted in keys.items())
+
+
 def _statements(document: Document) -> list[dict[str, Any]]:
     return _list(document["Statement"])
 

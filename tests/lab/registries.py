@@ -71,7 +71,7 @@ class DockerRegistry:
         self.storage.mkdir(parents=True, exist_ok=True)
         self.socket.unlink(missing_ok=True)
         if self._tls:
-            self.port = _free_port()
+            self.port = free_port()
         # JSON is YAML. The file holds no secret but the one for upload state.
         write_private(self._config, json.dumps(self._settings(), indent=1))
         with self._log.open("ab") as log:
@@ -149,7 +149,7 @@ class DockerRegistry:
         return settings
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -17,6 +17,7 @@ SEEDS: dict[str, list[tuple[str, str, bool]]] = {
     "azure": [("base/python", "3.11", False), ("web/nginx", "1.25", True)],
     "generic": [("acme/redis", "7", True), ("acme/broker", "2", False)],
     "tls": [("bench/base", "1", False)],
+    "fleet": [("fleet/agent", "1", False), ("fleet/sensor", "2", True)],
     "google": [("acme-prod/images/worker", "2", False), ("acme-prod/images/web", "1.4", True)],
 }
 

@@ -1,5 +1,6 @@
 """What stands behind one host of the lab: it makes an answer or names where to forward."""
 
+import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,9 @@ class Service:
 
     def __init__(self, name: str) -> None:
         self.name = name
+
+    def prepare_tls(self, context: ssl.SSLContext) -> None:
+        """What a host asks of its clients in the handshake: nothing unless a subclass knows better."""
 
     async def respond(self, request: Request) -> Answer | Forward:
         raise NotImplementedError

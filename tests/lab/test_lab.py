@@ -21,6 +21,7 @@ from lab import Lab
 from lab.clients import (
     AZURE, ECR, GENERIC, HUB, TLS, Reply, aws, basic, call, login_for, run, tunnel,
 )
+from lab.nginx import NGINX
 
 LAB_PY = Path(__file__).with_name("lab.py")
 
@@ -227,8 +228,12 @@ def test_the_proxy_may_ask_for_a_password(tmp_path: Path) -> None:
 
 def test_secrets_stay_in_their_files(lab: Lab) -> None:
     assert stat.S_IMODE(lab.secrets_directory.stat().st_mode) == 0o700
-    for path in lab.secrets_directory.iterdir():
-        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    lab.device()
+    lab.softhsm()
+    public = ("leaf.pem", "client.pem", "chain.pem", "certificate.der", "public.der", "softhsm2.conf")
+    for path in lab.secrets_directory.rglob("*"):
+        mode = stat.S_IMODE(path.stat().st_mode)
+        assert mode == 0o700 if path.is_dir() else mode == 0o600 or path.name in public, path
     aws(lab, "ecr", "get-login-password")
     manifest_of(lab)
     outputs = [json.dumps(lab.env()), *(p.read_text() for p in (lab.directory / "logs").iterdir())]
@@ -236,20 +241,24 @@ def test_secrets_stay_in_their_files(lab: Lab) -> None:
         assert not any(value in text for text in outputs)
 
 
-def registries_below(directory: Path) -> list[int]:
-    """The docker-registry processes of one lab: their configuration is in its directory."""
+# Eight docker-registries, and nginx with its worker.
+PROCESSES = 8 + (2 if NGINX else 0)
+
+
+def processes_below(directory: Path) -> list[int]:
+    """The docker-registry and nginx processes of one lab: they have its logs open."""
     found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
+    for path in Path("/proc").glob("[0-9]*/comm"):
         with contextlib.suppress(OSError):
-            command = path.read_bytes()
-            if b"docker-registry" in command and bytes(directory) in command:
-                found.append(int(path.parent.name))
+            if path.read_text().strip() in ("docker-registry", "nginx"):
+                if any(file.resolve().is_relative_to(directory) for file in (path.parent / "fd").iterdir()):
+                    found.append(int(path.parent.name))
     return found
 
 
 def gone(directory: Path) -> bool:
     deadline = time.monotonic() + 5
-    while registries_below(directory):
+    while processes_below(directory):
         if time.monotonic() > deadline:
             return False
         time.sleep(0.02)
@@ -258,12 +267,12 @@ def gone(directory: Path) -> bool:
 
 def test_stop_leaves_nothing_behind_even_with_an_idle_client(tmp_path: Path) -> None:
     lab = Lab(tmp_path).start()
-    assert len(registries_below(tmp_path)) == 7
+    assert len(processes_below(tmp_path)) == PROCESSES
     with tunnel(lab, HUB) as idle:
         idle.request("GET", "/v2/")
         Reply(idle.getresponse())
         assert elapsed(lab.stop) < 3
-    assert not registries_below(tmp_path)
+    assert not processes_below(tmp_path)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
@@ -291,7 +300,7 @@ def test_serve_ends_with_its_parent(tmp_path: Path) -> None:
     os.mkfifo(fifo)
     parent = subprocess.Popen(["sh", "-c", shell, sys.executable, LAB_PY, tmp_path, fifo], stdout=subprocess.PIPE)
     assert parent.stdout and parent.stdout.readline() == f"{tmp_path}/env.sh\n".encode()
-    assert len(registries_below(tmp_path)) == 7
+    assert len(processes_below(tmp_path)) == PROCESSES
     fifo.write_text("go\n")
     parent.communicate()
     assert gone(tmp_path)

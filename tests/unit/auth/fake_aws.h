@@ -25,6 +25,9 @@ typedef struct fake_aws {
     pq_strings urls;
     pq_strings bodies;
     pq_strings headers; /* of the last request, Authorization included */
+    const void *shown;  /* the identity of the last request, or NULL */
+    char *ca_file;      /* its trust, or NULL */
+    bool alone;
 } fake_aws;
 
 static inline void fake_aws_clear(fake_aws *fake)
@@ -32,6 +35,7 @@ static inline void fake_aws_clear(fake_aws *fake)
     pq_strings_clear(&fake->urls);
     pq_strings_clear(&fake->bodies);
     pq_strings_clear(&fake->headers);
+    free(pq_steal(fake->ca_file));
 }
 
 static inline bool fake_aws_send(void *context, const pq_http_request *request, pq_http_answer *out, pq_error *err)
@@ -47,6 +51,14 @@ static inline bool fake_aws_send(void *context, const pq_http_request *request, 
         pq_strings_add(&fake->headers, request->headers->at[i]);
     if (request->authorization)
         pq_strings_take(&fake->headers, pq_asprintf("Authorization: %s", pq_secret_bytes(request->authorization)));
+    fake->shown = request->identity ? request->identity->context : NULL;
+    free(fake->ca_file);
+    fake->ca_file = request->trust ? pq_strdup(request->trust->ca_file) : NULL;
+    fake->alone = request->trust && request->trust->alone;
+    fake->shown = request->identity ? request->identity->context : NULL;
+    free(fake->ca_file);
+    fake->ca_file = request->trust ? pq_strdup(request->trust->ca_file) : NULL;
+    fake->alone = request->trust && request->trust->alone;
     *out = (pq_http_answer){.status = answer->status, .body = PQ_SENSITIVE_BUF(1u << 20)};
     if (answer->header)
         pq_strings_add(&out->headers, answer->header);

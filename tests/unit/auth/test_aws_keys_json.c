@@ -30,6 +30,17 @@ static void each_form_is_read(void **state)
          "{\"roleCredentials\":{\"accessKeyId\":\"ID\",\"secretAccessKey\":\"S\",\"sessionToken\":\"T\","
          "\"expiration\":1495033794123}}",
          "T", 1495033794},
+        {PQ_AWS_FORM_IOT,
+         "{\"credentials\":{\"accessKeyId\":\"ID\",\"secretAccessKey\":\"S\",\"sessionToken\":\"T\",\"expiration\":"
+         "\"2017-05-17T15:09:54Z\"}}",
+         "T", 1495033794},
+        {PQ_AWS_FORM_IOT, "{\"credentials\":{\"accessKeyId\":\"ID\",\"secretAccessKey\":\"S\",\"sessionToken\":\"T\"}}",
+         "T", 0},
+        {PQ_AWS_FORM_ROLES_ANYWHERE,
+         "{\"credentialSet\":[{\"credentials\":{\"accessKeyId\":\"ID\",\"secretAccessKey\":\"S\",\"sessionToken\":"
+         "\"T\","
+         "\"expiration\":\"2017-05-17T15:09:54Z\"}},{\"credentials\":{}}]}",
+         "T", 1495033794},
     };
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         PQ_AUTO_ERROR err = {0};
@@ -75,6 +86,17 @@ static void what_is_wrong_is_named_and_nothing_quoted(void **state)
          "{\"roleCredentials\":{\"accessKeyId\":\"a\",\"secretAccessKey\":\"b\",\"sessionToken\":\"t\",\"expiration\":-"
          "1}}",
          "expiration"},
+        {PQ_AWS_FORM_IOT, "{\"accessKeyId\":\"a\",\"secretAccessKey\":\"b\",\"sessionToken\":\"t\"}", "no accessKeyId"},
+        {PQ_AWS_FORM_IOT, "{\"credentials\":{\"accessKeyId\":\"a\",\"secretAccessKey\":\"LEAK\"}}", "sessionToken"},
+        {PQ_AWS_FORM_IOT,
+         "{\"credentials\":{\"accessKeyId\":\"a\",\"secretAccessKey\":\"b\",\"sessionToken\":\"t\",\"expiration\":"
+         "\"LEAK\"}}",
+         "expiration that is not a time"},
+        {PQ_AWS_FORM_ROLES_ANYWHERE, "{\"credentialSet\":{}}", "no accessKeyId"},
+        {PQ_AWS_FORM_ROLES_ANYWHERE,
+         "{\"credentialSet\":[{\"credentials\":{\"accessKeyId\":\"a\",\"secretAccessKey\":\"b\",\"sessionToken\":\"t\"}"
+         "}]}",
+         "expiration"},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         PQ_AUTO_ERROR err = {0};
@@ -86,11 +108,28 @@ static void what_is_wrong_is_named_and_nothing_quoted(void **state)
     }
 }
 
+static void who_a_session_is(void **state)
+{
+    (void)state;
+    static const char *const answers[][2] = {
+        {"{\"credentialSet\":[{\"assumedRoleUser\":{\"arn\":\"arn:aws:sts::1:assumed-role/r/s\"}}]}",
+         "arn:aws:sts::1:assumed-role/r/s"},
+        {"{\"credentialSet\":[{\"assumedRoleUser\":{\"arn\":\"two words\"}}]}", NULL},
+        {"{\"credentialSet\":[{}]}", NULL},
+        {"", NULL},
+    };
+    for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
+        PQ_AUTO_FREE char *arn = pq_aws_session_arn_read(answers[i][0], strlen(answers[i][0]));
+        assert_true(pq_streq(arn, answers[i][1]));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_form_is_read),
         cmocka_unit_test(what_is_wrong_is_named_and_nothing_quoted),
+        cmocka_unit_test(who_a_session_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

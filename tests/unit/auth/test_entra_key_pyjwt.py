@@ -8,7 +8,9 @@ import base64
 import datetime
 import subprocess
 import sys
+import tempfile
 import unittest
+from pathlib import Path
 
 import jwt
 from cryptography import x509
@@ -80,6 +82,28 @@ class Assertions(unittest.TestCase):
             done = run(content)
             self.assertEqual(done.returncode, 1)
             self.assertRegex(done.stderr, rb"^config: secret azcert: .*" + words)
+
+    def with_device(self, key):
+        made = certificate(key)
+        with tempfile.TemporaryDirectory() as folder:
+            paths = [Path(folder, "client.pem"), Path(folder, "pkey.pem")]
+            for path, content in zip(paths, (text(made), pem(key)), strict=True):
+                path.touch(0o600)
+                path.write_bytes(content)
+            return made, subprocess.run([DRIVER, CLIENT, URL, str(NOW), *paths], capture_output=True, check=False)
+
+    def test_a_device_asserts_with_its_own_key(self):
+        made, done = self.with_device(KEY)
+        token = done.stdout.decode().strip()
+        claims = jwt.decode(token, KEY.public_key(), ["PS256"], audience=URL, options={"verify_exp": False, "verify_nbf": False, "verify_iat": False})
+        self.assertEqual((claims["iss"], claims["sub"]), (CLIENT, CLIENT))
+        thumbprint = base64.urlsafe_b64encode(made.fingerprint(hashes.SHA256())).rstrip(b"=").decode()
+        self.assertEqual(jwt.get_unverified_header(token), {"alg": "PS256", "typ": "JWT", "x5t#S256": thumbprint})
+
+    def test_a_device_with_another_kind_of_key(self):
+        _, done = self.with_device(ec.generate_private_key(ec.SECP256R1()))
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b"config: device.yml:9: Entra ID takes assertions of RSA keys only", done.stderr)
 
     def test_one_that_ends_soon_is_a_warning(self):
         self.assertIn(b"warning: the certificate ends at 20", run(pem(KEY) + text(certificate(KEY, -1, 29))).stderr)
