@@ -65,6 +65,20 @@ class Bench:
                        lambda _: Command([self.floor, str(given)], self.env, place.work)),
         ]
 
+    def kept(self, floor: Contestant) -> list[Contestant]:
+        """Not by the helper, which passes on no variable that decides what code runs, such as that of a PKCS#11 module."""
+        folder = self.world.place.root / "token"
+        folder.mkdir()
+        config = str(self.world.lab.device_config(folder, self.token, ["iot"]))
+        env = {**self.env, "HOME": str(folder)}
+        argv = [self.world.pratique, "--device-config", config, "credential", "get"]
+
+        def fresh() -> Command:
+            self.world.forget()
+            return Command(argv, env, self.world.place.work, (self.host + "\n").encode())
+
+        return [Contestant("`pratique credential get`", lambda _: fresh()), Contestant(floor.name, floor.prepare)]
+
     def today(self) -> Contestant:
         lab = self.world.lab
         iot = f"https://{lab.hosts['iot']}/role-aliases/ecr-pull/credentials"
@@ -87,13 +101,13 @@ class Bench:
 def run(world: World, rounds: int) -> list[str]:
     bench = Bench(world)
     try:
-        files, token = bench.bind("files", bench.device), bench.bind("token", bench.token)
+        files = bench.bind("files", bench.device)
         cold, cached = bench.cold(files), bench.cached(files)
         world.runner.compare(cold, rounds, warm_up=3)
         slow = [Contestant(cold[0].name, cold[0].prepare), bench.today()]
         world.runner.compare(slow, min(rounds, _SLOW))
         world.runner.compare(cached, rounds, warm_up=3)
-        kept = bench.cold(token)
+        kept = bench.kept(cold[1])
         world.runner.compare(kept, rounds, warm_up=3)
         return [
             GOAL, "", "Cold, the key in a file:", "", *table(cold), "",
