@@ -270,6 +270,7 @@ class DeviceControls:
         # The root, and one below the other.
         self.authorities = [self.devices, DeviceAuthority("Acme Workloads 1", self.devices)]
         self._factory = DeviceFactory(directory)
+        self.set_google_trust()
         self._registered: list[Device] = []
         self._pins: list[str] = []
 
