@@ -22,8 +22,6 @@ packages_for() {
         # The clients that prove the lab and the helper, and the judges of what is signed.
         echo python3-pytest python3-securesystemslib python3-yaml awscli amazon-ecr-credential-helper podman \
             swtpm tpm2-abrmd libtss2-tcti-tabrmd0 libtpm2-pkcs11-1 libtpm2-pkcs11-tools dbus
-        # The gateway of devices, and tokens in place of their chips.
-        echo nginx-light softhsm2 opensc libengine-pkcs11-openssl
         ;;
     lint) echo clang clang-format clang-tidy cppcheck ;;
     fuzz) echo clang libclang-rt-14-dev ;;

@@ -132,6 +132,12 @@ class DeviceControls:
         """`1.2`: a bad certificate is refused within the handshake; with 1.3 the client reads it after that."""
         self.aws.iot.limit_tls(newest)
 
+    def set_azure_device(self, device: Device | str, registered: bool = True, user: str | None = None) -> None:
+        """Whether an application, azure_pull unless told by its client id, has the device's certificate."""
+        application = self.directory_service.applications[user or self.credentials.azure_pull.user]
+        certificate = self._factory.find(device).certificate
+        application.certificates = [c for c in application.certificates if c != certificate] + [certificate] * registered
+
     def set_role_trust(self, role: str, document: dict[str, Any] | None) -> None:
         """A role's trust policy as a document; null: what it had (aws_roles.py)."""
         self.aws.roles.role(role).trust = document
@@ -270,6 +276,7 @@ class DeviceControls:
         # The root, and one below the other.
         self.authorities = [self.devices, DeviceAuthority("Acme Workloads 1", self.devices)]
         self._factory = DeviceFactory(directory)
+        self.set_google_trust()
         self._registered: list[Device] = []
         self._pins: list[str] = []
 

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from .clock import Clock
 from .devices import common_name
 from .http1 import Answer, Request, json_answer, registry_error
-from .service import Forward, PlainRegistry
+from .service import Forward, Service
 
 HOST = "gateway.example.com"
 PORT = 8443
@@ -104,14 +104,14 @@ class Fleet:
         return found if found and found.ends > self._clock.now() and found.device not in self.denied else None
 
 
-class Gateway(PlainRegistry):
+class Gateway(Service):
     """What stands behind nginx; its name is that of the address, port and all."""
 
     def __init__(self, fleet: Fleet) -> None:
-        super().__init__(f"{HOST}:{PORT}", Path())
+        super().__init__(f"{HOST}:{PORT}")
         self._fleet = fleet
 
-    async def respond(self, request: Request) -> Answer | Forward:
+    async def respond(self, request: Request) -> Answer:
         await request.body.drain()
         if request.header("x-client-verify") != "SUCCESS":
             return _text(403, "no client certificate")
@@ -131,14 +131,14 @@ class Gateway(PlainRegistry):
         return _text(429, "too many requests")
 
 
-class Hub(PlainRegistry):
-    """A factory's hub. What is not a device's goes to the docker-registry that does its own authentication (`socket`, or
-    nothing: then devices are all); a device is let in here and sees the same contents through `contents`, read only."""
+class Hub(Service):
+    """A factory's hub. What is not a device's goes to the docker-registry that does its own authentication (`others`, or
+    None: then devices are all); a device is let in here and sees the same contents through `contents`, read only."""
 
-    def __init__(self, name: str, fleet: Fleet, socket: Path | None, contents: Path) -> None:
-        super().__init__(name, socket or contents)
+    def __init__(self, name: str, fleet: Fleet, others: Path | None, contents: Path) -> None:
+        super().__init__(name)
         self._fleet = fleet
-        self._basic_too = socket is not None
+        self._others = others
         self._contents = contents
 
     async def respond(self, request: Request) -> Answer | Forward:
@@ -147,7 +147,7 @@ class Hub(PlainRegistry):
             return self._token(request)
         found = self._caller(request)
         if found is None:
-            return await super().respond(request) if self._basic_too else self._challenge(request)
+            return Forward(self._others) if self._others else self._challenge(request)
         repository = _repository(request.path)
         if found.repositories is not None and repository and repository not in found.repositories:
             return self._challenge(request, "insufficient_scope")
@@ -169,7 +169,7 @@ class Hub(PlainRegistry):
         if scheme.lower() == "bearer":
             return self._fleet.by_token(value)
         # Where Basic is not what is asked for, it opens nothing but the token service.
-        return self._basic(request) if self._basic_too else None
+        return self._basic(request) if self._others else None
 
     def _basic(self, request: Request) -> Issued | None:
         scheme, _, value = (request.header("authorization") or "").partition(" ")

@@ -27,7 +27,9 @@ class Token:
     object: str
     pin: str
     pin_file: Path                 # without a newline at its end
-    env: dict[str, str]            # SOFTHSM2_CONF: for every program that is to see the token
+    # SOFTHSM2_CONF, for every program that is to see the token, and PKCS11_MODULE_PATH, so that the engine loads no other
+    # modules of the machine's: that for TPMs says at length that there is none.
+    env: dict[str, str]
     device: Device | None = None   # whose key it is
 
     @property
@@ -72,7 +74,9 @@ def new_token(directory: Path, label: str, name: str) -> Token:
     config = directory / "softhsm2.conf"
     config.write_text(f"directories.tokendir = {directory}/tokens\nobjectstore.backend = file\nlog.level = ERROR\n")
     pin = secrets.token_hex(8)
-    token = Token(directory, label, name, pin, directory / "pin", {"SOFTHSM2_CONF": str(config)})
+    token = Token(directory, label, name, pin, directory / "pin", {
+        "SOFTHSM2_CONF": str(config), "PKCS11_MODULE_PATH": MODULE,
+    })
     write_private(token.pin_file, pin)
     subprocess.run(
         ["softhsm2-util", "--init-token", "--free", "--label", label, "--pin", pin, "--so-pin", secrets.token_hex(8)],

@@ -505,9 +505,12 @@ def test_entra_takes_devices(lab: Lab) -> None:
     device = lab.device(kind="rsa", intermediates=1)
     assert client_assertion(lab, device, "PS256").status == 200
     assert client_assertion(lab, device, "RS256").status == 200
-    assert client_assertion(lab, lab.softhsm(kind="rsa"), "PS256").status == 200
-    unknown = client_assertion(lab, lab.device(kind="rsa", register=False), "PS256")
+    assert client_assertion(lab, lab.softhsm("dev-8", kind="rsa"), "PS256").status == 200
+    unknown = client_assertion(lab, lab.device("dev-8", kind="rsa", register=False), "PS256")
     assert unknown.status == 401 and unknown.json()["error_codes"] == [700027]
+    for registered, status in ((False, 401), (True, 200)):
+        lab.set_azure_device("dev-7", registered)
+        assert client_assertion(lab, device, "PS256").status == status
     lab.revoke_device(device)
     assert client_assertion(lab, device, "PS256").json()["error_codes"] == [700027]
 
@@ -682,6 +685,14 @@ def test_faults_of_the_services_of_devices(lab: Lab) -> None:
         lab.set_clock_offset(0)
         assert get().status == 200
         assert {r["status"] for r in lab.requests(host)} >= {200, 429, 503}
+
+
+def test_a_lab_that_has_just_begun_takes_devices(tmp_path: Path) -> None:
+    with Lab(tmp_path) as lab:
+        device = lab.device(intermediates=1)
+        assert curl(lab, ALIAS, device).status == 200
+        assert federate(lab, device).status == 200
+        assert session(lab, device).status == 201
 
 
 def test_a_device_yml(lab: Lab, tmp_path: Path) -> None:
