@@ -71,10 +71,10 @@ pq_aws_step *pq_aws_iot_plan(const pq_aws_iot *iot, const pq_identity *identity,
 typedef struct refusal {
     const pq_aws_step *step;
     long status;
-    char *region;       /* of the endpoint; "REGION" when its name does not say */
-    const char *prefix; /* "arn:aws", static but for its partition */
-    char *certificate;  /* its id at AWS IoT */
-    char *answer;       /* " (CODE): AWS's words" */
+    char *region;          /* of the endpoint; "REGION" when its name does not say */
+    const char *partition; /* static */
+    char *certificate;     /* its id at AWS IoT */
+    char *answer;          /* " (CODE): AWS's words" */
 } refusal;
 
 static void refusal_clear(refusal *of)
@@ -94,7 +94,7 @@ static refusal make_refusal(const pq_aws_step *step, const pq_aws_fault *fault, 
     return (refusal){.step = step,
                      .status = status,
                      .region = named,
-                     .prefix = pq_aws_partition_of(named)->name,
+                     .partition = pq_aws_partition_of(named)->name,
                      .certificate = pq_device_key(step->identity),
                      .answer = pq_asprintf(" (%s)%s%s", code, fault->said ? ": " : "", fault->said ? fault->said : "")};
 }
@@ -111,14 +111,15 @@ static char *policy_words(const refusal *of)
 {
     return pq_asprintf("no policy that is attached to it allows iot:AssumeRoleWithCertificate on "
                        "arn:%s:iot:%s:ACCOUNT:rolealias/%s: `pratique policy --device` prints one",
-                       of->prefix, of->region, of->step->iot_alias);
+                       of->partition, of->region, of->step->iot_alias);
 }
 
 static char *thing_words(const refusal *of)
 {
     return pq_asprintf("the thing %s is not attached to the certificate: `aws iot attach-thing-principal --region %s "
                        "--thing-name %s --principal arn:%s:iot:%s:ACCOUNT:cert/%s`",
-                       of->step->iot_thing, of->region, of->step->iot_thing, of->prefix, of->region, of->certificate);
+                       of->step->iot_thing, of->region, of->step->iot_thing, of->partition, of->region,
+                       of->certificate);
 }
 
 static char *endpoint_words(void)
@@ -146,43 +147,41 @@ static char *list_of(char *const *parts, size_t count)
 }
 #define LIST_OF(...) list_of((char *const[]){__VA_ARGS__}, sizeof((char *const[]){__VA_ARGS__}) / sizeof(char *))
 
-/* AWS's own words, where they leave no doubt. */
-static bool fail_clear(const refusal *of, const pq_aws_fault *fault, bool *out_known, pq_error *err)
+/* AWS's own words, where they leave no doubt. True then. */
+static bool told_clearly(const refusal *of, const pq_aws_fault *fault, pq_error *err)
 {
     const char *said = fault->said ? fault->said : "", *alias = of->step->iot_alias;
     PQ_AUTO_FREE char *hint = NULL;
-    *out_known = true;
     if (strcasestr(said, "thing name")) {
         hint = thing_words(of);
-        return pq_fail(err, PQ_EDENIED, NULL, hint, "AWS IoT knows no thing %s that has this certificate%s",
-                       of->step->iot_thing, of->answer);
+        return !pq_fail(err, PQ_EDENIED, NULL, hint, "AWS IoT knows no thing %s that has this certificate%s",
+                        of->step->iot_thing, of->answer);
     }
     if (strcasestr(said, "invalid on this endpoint")) {
         hint = LIST_OF(certificate_words(of), endpoint_words());
-        return pq_fail(err, PQ_EDENIED, NULL, hint, "AWS IoT does not know this certificate at %s%s",
-                       of->step->iot_endpoint, of->answer);
+        return !pq_fail(err, PQ_EDENIED, NULL, hint, "AWS IoT does not know this certificate at %s%s",
+                        of->step->iot_endpoint, of->answer);
     }
     if (strcasestr(said, "alias does not exist")) {
         hint = alias_words(of);
-        return pq_fail(err, PQ_EDENIED, NULL, hint, "AWS IoT has no role alias %s%s", alias, of->answer);
+        return !pq_fail(err, PQ_EDENIED, NULL, hint, "AWS IoT has no role alias %s%s", alias, of->answer);
     }
     if (strcasestr(said, "MaxSessionDuration")) {
         hint =
             pq_asprintf("`aws iot update-role-alias --region %s --role-alias %s --credential-duration-seconds 3600`, "
                         "or raise the role's maximum",
                         of->region, alias);
-        return pq_fail(err, PQ_EDENIED, NULL, hint, "the role alias %s asks for longer sessions than its role allows%s",
-                       alias, of->answer);
+        return !pq_fail(err, PQ_EDENIED, NULL, hint,
+                        "the role alias %s asks for longer sessions than its role allows%s", alias, of->answer);
     }
     if (strcasestr(said, "assume the role")) {
         hint = pq_asprintf("the role must exist, and trust the service credentials.iot.amazonaws.com: `aws iot "
                            "describe-role-alias --region %s --role-alias %s` says which it is, `pratique policy "
                            "--device` what it must trust",
                            of->region, alias);
-        return pq_fail(err, PQ_EDENIED, NULL, hint, "AWS IoT cannot assume the role of the alias %s%s", alias,
-                       of->answer);
+        return !pq_fail(err, PQ_EDENIED, NULL, hint, "AWS IoT cannot assume the role of the alias %s%s", alias,
+                        of->answer);
     }
-    *out_known = false;
     return false;
 }
 
@@ -215,11 +214,8 @@ static bool fail_vague(const refusal *of, const pq_aws_fault *fault, pq_error *e
 static bool fail_iot(const pq_aws_step *step, const pq_aws_fault *fault, long status, pq_error *err)
 {
     PQ_CLEANUP(refusal_clear) refusal of = make_refusal(step, fault, status);
-    bool known = false;
     bool passes = fault->kind == PQ_AWS_THROTTLED || fault->kind == PQ_AWS_SERVER || status < 400;
-    if (passes || fail_clear(&of, fault, &known, err) || known)
-        return false;
-    return fail_vague(&of, fault, err);
+    return !passes && !told_clearly(&of, fault, err) && fail_vague(&of, fault, err);
 }
 
 bool pq_aws_iot_keys(const pq_aws_step *step, const pq_aws_caller *caller, pq_aws_keys *out, pq_error *err)

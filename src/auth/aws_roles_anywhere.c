@@ -79,19 +79,38 @@ pq_aws_step *pq_aws_roles_anywhere_plan(const pq_aws_roles_anywhere *anywhere, c
  */
 
 /* Words of the service that say which of its checks failed. */
-typedef enum remedy { CERTIFICATE_USE, ANCHOR, REVOKED, SESSION_TAGS, DURATION, ROLE } remedy;
+typedef enum remedy { CERTIFICATE_USE, ANCHOR, REVOKED, DATES, SESSION_TAGS, DURATION, ROLE } remedy;
 
+/* The name of the role stands in some of them: so those that are about it come first. */
 static const struct {
     const char *said;
+    bool at_start;
     remedy remedy;
 } known[] = {
-    {"Insufficient certificate", CERTIFICATE_USE},
-    {"revoked", REVOKED},
-    {"Untrusted", ANCHOR},
-    {"session tags", SESSION_TAGS},
-    {"DurationSeconds", DURATION},
-    {"Unable to assume role", ROLE},
+    {"Unable to assume role", true, ROLE},
+    {"Insufficient certificate", false, CERTIFICATE_USE},
+    {"Untrusted", true, ANCHOR},
+    {"Certificate revoked", true, REVOKED},
+    {"Certificate is revoked", true, REVOKED},
+    {"Certificate has expired", true, DATES},
 };
+
+/* NULL: none of them. */
+static const remedy *remedy_of(const char *said)
+{
+    static const remedy tags = SESSION_TAGS, duration = DURATION;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        const char *found = strcasestr(said, known[i].said);
+        if (!found || (known[i].at_start && found != said))
+            continue;
+        if (known[i].remedy == ROLE && strstr(said, "session tags"))
+            return &tags;
+        if (known[i].remedy == ROLE && strstr(said, "requested DurationSeconds"))
+            return &duration;
+        return &known[i].remedy;
+    }
+    return strstr(said, "requested DurationSeconds") ? &duration : NULL;
+}
 
 /* Owned hint. */
 static char *role_hint(const pq_aws_step *step)
@@ -126,6 +145,9 @@ static bool fail_known(const pq_aws_step *step, remedy mend, const char *answer,
         return pq_fail(err, PQ_EDENIED, NULL,
                        "a revocation list of the trust anchor names it: the device needs another certificate",
                        "the certificate %s has been revoked%s", name, answer);
+    case DATES:
+        return pq_fail(err, PQ_EDENIED, NULL, "have a new one issued; and is this machine's clock right?",
+                       "the certificate %s, or one above it, is not within its dates by AWS's clock%s", name, answer);
     case SESSION_TAGS:
         return pq_fail(err, PQ_EDENIED, NULL,
                        "names in the certificate have characters that tags may not have, or are too many: see the "
@@ -151,9 +173,9 @@ static bool fail_session(const pq_aws_step *step, const pq_aws_fault *fault, pq_
         return false;
     PQ_AUTO_FREE char *answer =
         pq_asprintf(" (%s)%s%s", fault->code, fault->said ? ": " : "", fault->said ? fault->said : "");
-    for (size_t i = 0; fault->said && i < sizeof known / sizeof *known; i++)
-        if (strcasestr(fault->said, known[i].said))
-            return fail_known(step, known[i].remedy, answer, err);
+    const remedy *mend = fault->said ? remedy_of(fault->said) : NULL;
+    if (mend)
+        return fail_known(step, *mend, answer, err);
     if (pq_streq(fault->code, "ResourceNotFoundException"))
         return pq_fail(err, PQ_EDENIED, NULL,
                        "`aws rolesanywhere list-trust-anchors` and `aws rolesanywhere list-profiles`, in that region; "
