@@ -223,6 +223,19 @@ static bool may_pass(pq_code code)
     return code == PQ_EBUSY || code == PQ_ETRANSPORT;
 }
 
+/* Who is refused in the middle of a token's life (a certificate was revoked, a key deleted) has that token still, and
+ * so may others: that it is not given out here any more does not end it. */
+static void tell_what_lives(const pq_token_entry *old, time_t now, pq_error *err)
+{
+    if (err->code != PQ_EDENIED || old->expires <= now)
+        return;
+    char ends[PQ_TIME_TEXT];
+    pq_time_text(old->expires, ends);
+    char *message = pq_asprintf("%s; what was issued before may be good until %s", err->message, ends);
+    free(err->message);
+    err->message = message;
+}
+
 /* Asks, keeps what was heard; `old` is what there was, if it is of use still. */
 static bool ask_and_keep(const pq_cache *cache, const char *name, pq_token_entry *old, pq_cache_ask *ask, void *context,
                          pq_credential *out, pq_error *err)
@@ -235,6 +248,8 @@ static bool ask_and_keep(const pq_cache *cache, const char *name, pq_token_entry
         return false;
     time_t now = pq_now();
     if (!old || !may_pass(err->code) || now >= old->expires) {
+        if (old)
+            tell_what_lives(old, now, err);
         put_failure(cache, name, err);
         return false;
     }

@@ -11,9 +11,10 @@
  * that pass; the next try is then a minute later. What does not expire is not kept: it is no token but the secret
  * itself.
  *
- * A refusal is remembered for 60 seconds, a cloud that is busy for 10, one that cannot be reached for 5 (Greengrass
- * keeps refusals 120 seconds, errors 60: devices, before which nobody sits and mends the policy). Only those who ask
- * for it hear of a remembered failure. */
+ * A refusal ends that: an aged token is let go, and the error says until when it may be good elsewhere. It is
+ * remembered for 60 seconds, a cloud that is busy for 10, one that cannot be reached for 5 (Greengrass keeps refusals
+ * 120 seconds, errors 60: devices, before which nobody sits and mends the policy). Only those who ask for it hear of a
+ * remembered failure. */
 #pragma once
 
 #include "auth/credential.h"

@@ -43,6 +43,7 @@ static bool ask(void *context, pq_credential *out, pq_error *err)
 typedef struct fixture {
     pq_cache *cache;
     char *name, *calls;
+    char *said; /* the last failure */
 } fixture;
 
 static fixture begin(void **state)
@@ -59,6 +60,7 @@ static void end(fixture *f)
     pq_cache_free(f->cache);
     free(f->name);
     free(f->calls);
+    free(f->said);
 }
 #define FIXTURE(state) PQ_CLEANUP(end) fixture f = begin(state)
 
@@ -74,8 +76,10 @@ static pq_code get(fixture *f, cloud c, bool failures)
     PQ_AUTO_ERROR err = {0};
     c.calls = f->calls;
     if (!pq_cache_get(f->cache, f->name, failures, ask, &c, &credential, &err)) {
-        assert_string_equal(err.message, "the cloud says no");
+        assert_memory_equal(err.message, "the cloud says no", strlen("the cloud says no"));
         assert_string_equal(err.hint, "hint");
+        free(f->said);
+        f->said = pq_steal(err.message);
         return err.code;
     }
     assert_string_equal(credential.username, "AWS");
@@ -180,6 +184,13 @@ static void a_folder_that_is_put_in_the_place_of_another_gets_nothing(void **sta
     assert_true(kept && !lost);
 }
 
+static char *text_of_time(time_t when)
+{
+    char text[PQ_TIME_TEXT];
+    pq_time_text(when, text);
+    return pq_strdup(text);
+}
+
 static void an_aged_token_outlives_a_cloud_that_is_busy(void **state)
 {
     FIXTURE(state);
@@ -193,9 +204,16 @@ static void an_aged_token_outlives_a_cloud_that_is_busy(void **state)
     assert_int_equal(count_calls(&f), 2);
     pq_token_entry entry = read_entry(&f, &bytes);
     assert_true(entry.refresh > pq_now() + 50 && entry.refresh <= pq_now() + 60);
-    /* A refusal is final. */
+    /* A refusal is final, and tells how long what was issued lives. */
     set_times(&f, -10, 3600);
+    PQ_AUTO_FREE char *before = text_of_time(pq_now() + 3600);
     assert_int_equal(get(&f, denies, false), PQ_EDENIED);
+    PQ_AUTO_FREE char *after = text_of_time(pq_now() + 3600);
+    assert_true(pq_ends_with(f.said, before) || pq_ends_with(f.said, after));
+    assert_non_null(strstr(f.said, "; what was issued before may be good until 20"));
+    /* Whoever has nothing is told nothing of it. */
+    assert_int_equal(get(&f, denies, false), PQ_EDENIED);
+    assert_string_equal(f.said, "the cloud says no");
     assert_int_equal(get(&f, twelve_hours, false), PQ_OK);
 }
 
