@@ -71,30 +71,27 @@ static bool says(const pq_http_answer *answer, const char *words)
 }
 
 /* What nginx says of certificates, with status 400, before anything behind it is asked (ngx_http_special_response.c:
- * its own codes 495 and 496). */
-static bool fail_nginx(const pq_http_answer *answer, bool *out_known, pq_error *err)
+ * its own codes 495 and 496). True when it is one of these. */
+static bool told_by_nginx(const pq_http_answer *answer, pq_error *err)
 {
-    *out_known = true;
     if (says(answer, "No required SSL certificate"))
-        return pq_fail(
+        return !pq_fail(
             err, PQ_EDENIED, NULL, "is there a proxy between that ends TLS? It must pass the connection on as it is",
             "the gateway wants a client certificate, and the device's did not reach it (status %ld)", answer->status);
     if (says(answer, "SSL certificate error"))
-        return pq_fail(err, PQ_EDENIED, NULL,
-                       "it can be that the gateway does not know the authority that signed it; that it has ended, by "
-                       "the gateway's clock; or that it has been revoked: ask the gateway's keeper, and have a new one "
-                       "issued",
-                       "the gateway refuses the device's certificate (status %ld: The SSL certificate error)",
-                       answer->status);
-    *out_known = false;
+        return !pq_fail(
+            err, PQ_EDENIED, NULL,
+            "it can be that the gateway does not know the authority that signed it; that it has ended, by "
+            "the gateway's clock; or that it has been revoked: ask the gateway's keeper, and have a new one "
+            "issued",
+            "the gateway refuses the device's certificate (status %ld: The SSL certificate error)", answer->status);
     return false;
 }
 
 static bool fail_status(const pq_hub_creds_call *call, const pq_http_answer *answer, pq_error *err)
 {
     long status = answer->status;
-    bool known = false;
-    if (fail_nginx(answer, &known, err) || known)
+    if (told_by_nginx(answer, err))
         return false;
     if (status == 401 || status == 403) {
         const char *name = pq_certificate_name(pq_identity_certificate(call->identity));
@@ -127,6 +124,21 @@ static bool fail_status(const pq_hub_creds_call *call, const pq_http_answer *ans
 /* --- asking ---------------------------------------------------------------------------------------------------------
  */
 
+/* The gateway's own certificate is judged by identity.ca, which no general advice knows of. */
+static bool fail_to_reach(const pq_hub_creds_call *call, pq_error *err)
+{
+    bool untrusted = err->code == PQ_EFAILED && strstr(err->message, "CA that is not trusted here");
+    if (!untrusted)
+        return false;
+    free(err->hint);
+    err->hint = call->ca_file
+                    ? pq_asprintf("identity.ca, %s, alone is trusted for the gateway: it must hold the authority "
+                                  "of the gateway's own certificate",
+                                  call->ca_file)
+                    : pq_strdup("name the authority of the gateway's own certificate: identity: {ca: FILE}");
+    return false;
+}
+
 bool pq_hub_creds_get(const pq_hub_creds_call *call, pq_credential *out, pq_error *err)
 {
     *out = (pq_credential){0};
@@ -144,11 +156,14 @@ bool pq_hub_creds_get(const pq_hub_creds_call *call, pq_credential *out, pq_erro
                                      .answer_cap = PQ_MAX_TOKEN_ANSWER,
                                      .sensitive = true};
     PQ_AUTO_ANSWER answer = {0};
-    long unused = 0;
+    long offset = 0;
     if (!call->send(call->send_context, &request, &answer, err))
-        return false;
-    pq_clock_skew_notice(&answer, call->where, "the gateway", &unused);
+        return fail_to_reach(call, err);
+    pq_clock_skew_notice(&answer, call->where, "the gateway", &offset);
     if (answer.status != 200)
         return fail_status(call, &answer, err);
-    return pq_hub_creds_read(pq_buf_text(&answer.body), answer.body.length, pq_now(), out, err);
+    if (!pq_hub_creds_read(pq_buf_text(&answer.body), answer.body.length, pq_now() + offset, out, err))
+        return false;
+    out->expires -= offset; /* whoever looks at it looks at this machine's clock */
+    return true;
 }

@@ -146,6 +146,27 @@ static void each_refusal_is_told_with_its_mend(void **state)
     }
 }
 
+/* An end that a token says is by the gateway's clock. */
+static void a_wrong_clock_does_not_lengthen_a_life(void **state)
+{
+    PQ_AUTO_FREE char *date = fake_aws_date(7200);
+    PQ_AUTO_FREE char *claims = pq_asprintf("{\"exp\":%lld}", (long long)pq_now() + 7200 + 600);
+    PQ_AUTO_FREE char *token = jwt(claims);
+    PQ_AUTO_FREE char *body = pq_asprintf("{\"Username\":\"u\",\"Secret\":\"%s\"}", token);
+    const fake_answer answers[] = {{200, date, body}, {200, date, "{\"Username\":\"u\",\"Secret\":\"plain\"}"}};
+    PQ_AUTO_IDENTITY *identity = device_open(*state, DEVICE_EC, DEVICE_EC_KEY);
+    fake_aws fake = {.answers = answers, .count = 2};
+    pq_log_setup(PQ_QUIET, false);
+    static const time_t lives[] = {600, PQ_HUB_CREDS_LIFE};
+    for (size_t i = 0; i < 2; i++) {
+        PQ_AUTO_ERROR err = {0};
+        PQ_AUTO_CREDENTIAL credential = {0};
+        assert_true(ask(&fake, identity, NULL, &credential, &err));
+        assert_in_range(credential.expires - pq_now(), lives[i] - 5, lives[i] + 5);
+    }
+    fake_aws_clear(&fake);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -154,6 +175,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_certificate_is_shown_to_the_gateway_alone, pq_folder_make,
                                         pq_folder_remove),
         cmocka_unit_test_setup_teardown(each_refusal_is_told_with_its_mend, pq_folder_make, pq_folder_remove),
+        cmocka_unit_test_setup_teardown(a_wrong_clock_does_not_lengthen_a_life, pq_folder_make, pq_folder_remove),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
