@@ -111,6 +111,8 @@ static bool find_device(const pq_auth_ask *ask, pq_azure_identity *out, pq_error
 {
     PQ_AUTO_ERROR err = {0};
     out->proof = PQ_AZURE_CERTIFICATE;
+    const char *place = pq_identity_certificate_place(ask->identity);
+    out->certificate = *place == '/' ? place : NULL;
     out->renew = pq_asprintf("`identity` in %s", ask->options->config->name);
     if (pq_entra_key_borrow(ask->identity, ask->where, &out->key, &err))
         return true;
@@ -315,6 +317,7 @@ static bool ask_entra(const pq_auth_ask *ask, const pq_azure_identity *identity,
                                 .scope = scope,
                                 .secret = identity->secret,
                                 .key = identity->proof == PQ_AZURE_CERTIFICATE ? &identity->key : NULL,
+                                .certificate = identity->certificate,
                                 .assertion = assertion,
                                 .where = ask->host,
                                 .renew = identity->renew,

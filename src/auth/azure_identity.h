@@ -20,6 +20,7 @@ typedef struct pq_azure_identity {
     char *tenant, *client;                    /* NULL only for a managed identity */
     pq_secret *secret;                        /* PQ_AZURE_CLIENT_SECRET */
     pq_entra_key key;                         /* PQ_AZURE_CERTIFICATE */
+    const char *certificate;                  /* its file, if it is a device's; borrowed, or NULL */
     char *token_file;                         /* PQ_AZURE_TOKEN_FILE */
     char *words;                              /* for people: "secret azprincipal, tenant contoso" */
     char *renew;                              /* how to put another secret in place */

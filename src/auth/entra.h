@@ -29,6 +29,7 @@ typedef struct pq_entra_call {
     const char *scope;          /* "https://containerregistry.azure.net/.default" */
     const pq_secret *secret;    /* a client secret; or */
     const pq_entra_key *key;    /* a certificate; or */
+    const char *certificate;    /* its file, for words; NULL when it is in none */
     const pq_secret *assertion; /* the OIDC token of an issuer that the application trusts */
     const char *where;          /* for warnings: the registry's host */
     const char *renew;          /* how to put a new secret in place: "`pratique secrets update NAME=-`" */

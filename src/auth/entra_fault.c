@@ -146,9 +146,9 @@ static char *hint_for(const pq_entra_call *call, const words *found)
         return pq_asprintf("%smake a new one with `az ad sp credential reset --id %s`, then %s", found->hint,
                            call->client, call->renew);
     case NEW_CERTIFICATE:
-        return pq_asprintf("%sadd it with `az ad app credential reset --id %s --cert @cert.pem --append`, or set the "
+        return pq_asprintf("%sadd it with `az ad app credential reset --id %s --cert @%s --append`, or set the "
                            "right one: %s",
-                           found->hint, call->client, call->renew);
+                           found->hint, call->client, call->certificate ? call->certificate : "cert.pem", call->renew);
     case NEW_TRUST:
         return trust_hint(call->assertion);
     case FRESH_ASSERTION:
