@@ -11,7 +11,7 @@ armhf | arm64) ;;
 *) echo "sysroot.sh: no such architecture: $arch (there are armhf and arm64)" >&2; exit 2 ;;
 esac
 packages="libc6-dev libcurl4-openssl-dev libssl-dev libjansson-dev libfyaml-dev libsqlite3-dev libarchive-dev libpsl-dev
-    libexpat1-dev libcmocka-dev ca-certificates"
+    libexpat1-dev libcmocka-dev"
 done=$folder/.packages
 wanted=$(printf '%s ' $packages)
 if [ "$(cat "$done" 2>/dev/null)" = "$wanted" ]; then
@@ -21,6 +21,9 @@ fi
 # shellcheck disable=SC1091
 release=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
 [ -n "$release" ] || { echo "sysroot.sh: /etc/os-release names no release of Debian" >&2; exit 1; }
+if [ -e "$folder" ] && [ ! -e "$done" ] && [ ! -e "$folder/.apt" ]; then
+    rmdir "$folder" || exit 1 # nobody's sysroot
+fi
 rm -rf "$folder"
 apt=$folder/.apt
 mkdir -p "$apt/lists/partial" "$apt/archives/partial" "$apt/etc/apt.conf.d" "$apt/etc/preferences.d" "$apt/etc/trusted.gpg.d"
@@ -63,5 +66,6 @@ for name in lib lib32 lib64; do
     rm -rf "${folder:?}/$name"
     ln -s "usr/$name" "$folder/$name"
 done
-rm -rf "$apt"
+# Configuration is this machine's: qemu-user looks for every path here first.
+rm -rf "$apt" "$folder/etc" "$folder/var"
 printf '%s' "$wanted" >"$done"
