@@ -21,7 +21,8 @@ endif
 # Python leaves nothing in the tree.
 python = PYTHONDONTWRITEBYTECODE=1 $(PYTHON)
 
-.PHONY: all deps demo test bench fuzz lint format man install uninstall interop clean help
+.PHONY: all deps demo test bench fuzz lint format man install uninstall interop \
+    deb packages cross musl footprint clean help
 .NOTPARALLEL:
 
 all: ## build; the programs are then in build/bin
@@ -30,7 +31,7 @@ all: ## build; the programs are then in build/bin
 	@ninja -C $(BUILD) bin.stamp
 
 deps: ## install with apt all that any target here needs
-	@tools/apt-install.sh build test lint fuzz bench interop
+	@tools/apt-install.sh build test lint fuzz bench interop deb packages cross musl
 
 demo: all ## construct a signed Target from private images, in a lab of its own
 	@$(deps) demo
@@ -77,8 +78,28 @@ uninstall: ## take away what install put there
 	rm -f $(mandir)/pratique.1 $(mandir)/pratique-*.1 $(mandir)/docker-credential-pratique.1
 	rm -rf $(docdir)
 
+deb: ## build the Debian packages into build-deb, and let lintian judge them
+	@$(deps) build deb
+	@tools/deb.sh build-deb
+
+packages: all ## install, start and remove the Debian packages in a Debian of their own; as root
+	@$(deps) build test deb packages
+	@$(python) tests/run packages
+
+cross: all ## build for 32-bit and 64-bit ARM (build-armhf, build-arm64), and test that through qemu
+	@$(deps) build test cross
+	@$(python) tests/run cross
+
+musl: all ## build the helper static with musl (build-musl), and test it
+	@$(deps) build test musl
+	@$(python) tests/run musl
+
+footprint: all ## measure sizes and memory; writes docs/footprint.md
+	@$(deps) build demo deb cross musl
+	@$(python) bench/footprint.py
+
 clean: ## remove every build folder
-	rm -rf build build-asan build-clang build-fuzz
+	rm -rf build build-armhf build-arm64 build-asan build-clang build-deb build-fuzz build-musl build-sysroot
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):[^#]*## /  \1|/p' Makefile | awk -F'|' '{ printf "%-14s%s\n", $$1, $$2 }'

@@ -1,7 +1,7 @@
 #!/bin/sh
 # apt-install.sh PURPOSE...: installs the Debian packages that the purposes need and that are missing. With nothing
 # missing it does not touch apt. Elsewhere than on Debian it only says what is needed.
-# Purposes: build test demo lint fuzz bench interop. --list prints the packages instead.
+# Purposes: build test demo lint fuzz bench interop deb packages cross musl. --list prints the packages instead.
 set -eu
 
 packages_for() {
@@ -34,6 +34,10 @@ packages_for() {
         # Of the other judges, those of PyPI, npm and the Go module proxy, none is Debian's.
         echo libfyaml-utils python3-venv
         ;;
+    deb) echo debhelper dpkg-dev lintian ;;
+    packages) echo debootstrap systemd-container ;;
+    cross) echo gcc-aarch64-linux-gnu gcc-arm-linux-gnueabihf qemu-user-static ;;
+    musl) echo musl-tools ;;
     *)
         echo "apt-install.sh: no such purpose: $1" >&2
         exit 2

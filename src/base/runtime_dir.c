@@ -22,7 +22,11 @@ pq_runtime_environment pq_runtime_environment_read(void)
 static bool in_memory(int fd)
 {
     struct statfs status;
-    return fstatfs(fd, &status) == 0 && (status.f_type == TMPFS_MAGIC || status.f_type == RAMFS_MAGIC);
+    if (fstatfs(fd, &status) != 0)
+        return false;
+    /* The field is signed, and not of the same width everywhere; the magic numbers are of 32 bits. */
+    uint32_t type = (uint32_t)status.f_type;
+    return type == TMPFS_MAGIC || type == RAMFS_MAGIC;
 }
 
 int pq_runtime_dir_open(const char *path, pq_error *err)

@@ -248,21 +248,17 @@ void pq_command_help(const pq_command *command, pq_buf *out)
     add_examples(out, command->examples);
 }
 
-void pq_program_help(const pq_command *const *commands, size_t count, pq_buf *out)
+void pq_program_help(const pq_program *program, pq_buf *out)
 {
     pq_buf_adds(out, "Usage: pratique [GLOBAL OPTIONS] COMMAND ...\n\n");
-    add_wrapped(out,
-                "Read-only access to private container registries without hard-coded credentials, and Targets (pinned, "
-                "signed releases) from repositories that depend on private images.",
-                0);
+    add_wrapped(out, program->about, 0);
     pq_buf_adds(out, "\nCommands:\n");
-    for (size_t i = 0; i < count; i++)
-        pq_buf_addf(out, "  %-20s%s\n", commands[i]->name, commands[i]->summary);
+    for (size_t i = 0; i < program->count; i++)
+        pq_buf_addf(out, "  %-20s%s\n", program->commands[i]->name, program->commands[i]->summary);
     pq_buf_adds(out, "\nGlobal options:\n");
     add_options(out, pq_global_options);
     pq_buf_adds(out, "      --version             Print the version.\n");
     pq_buf_adds(out, "\nExit status: 0 done; 1 it ran and what was asked is not so; 2 the command line, configuration\n"
                      "or input is wrong; 3 every failure was of the network; 130 interrupted.\n");
-    add_examples(out, "$ pratique check containers/       is all there that a build needs?\n"
-                      "$ pratique COMMAND --help          what a command does\n");
+    add_examples(out, program->examples);
 }

@@ -50,5 +50,13 @@ void pq_arguments_values(const pq_arguments *arguments, const char *name, pq_str
 
 /* The text of `pratique COMMAND --help`. */
 void pq_command_help(const pq_command *command, pq_buf *out);
+/* What this program is, of the several that the same sources make. */
+typedef struct pq_program {
+    const char *about;    /* a paragraph */
+    const char *examples; /* lines, as in pq_command */
+    const pq_command *const *commands;
+    size_t count;
+} pq_program;
+
 /* The text of `pratique --help`. */
-void pq_program_help(const pq_command *const *commands, size_t count, pq_buf *out);
+void pq_program_help(const pq_program *program, pq_buf *out);

@@ -10,17 +10,54 @@
 #include "cmd/commands.h"
 
 static const pq_command *const commands[] = {
-    &pq_cmd_secrets_update,   &pq_cmd_secrets_list,
-    &pq_cmd_secrets_rekey,    &pq_cmd_config_check,
-    &pq_cmd_images,           &pq_cmd_check,
-    &pq_cmd_policy,           &pq_cmd_login,
-    &pq_cmd_logout,           &pq_cmd_credential_get,
-    &pq_cmd_credential_store, &pq_cmd_credential_erase,
-    &pq_cmd_credential_list,  &pq_cmd_credential_kubelet,
-    &pq_cmd_tuf_init,         &pq_cmd_target_build,
-    &pq_cmd_target_show,      &pq_cmd_target_verify,
+#ifndef PRATIQUE_DEVICE_ONLY
+    &pq_cmd_secrets_update,
+    &pq_cmd_secrets_list,
+    &pq_cmd_secrets_rekey,
+#endif
+    &pq_cmd_config_check,
+#ifndef PRATIQUE_DEVICE_ONLY
+    &pq_cmd_images,
+    &pq_cmd_check,
+    &pq_cmd_policy,
+    &pq_cmd_login,
+    &pq_cmd_logout,
+#endif
+    &pq_cmd_credential_get,
+    &pq_cmd_credential_store,
+    &pq_cmd_credential_erase,
+    &pq_cmd_credential_list,
+    &pq_cmd_credential_kubelet,
+#ifndef PRATIQUE_DEVICE_ONLY
+    &pq_cmd_tuf_init,
+    &pq_cmd_target_build,
+    &pq_cmd_target_show,
+    &pq_cmd_target_verify,
+#endif
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
+
+#ifdef PRATIQUE_DEVICE_ONLY
+#define OF_AN_UNKNOWN_COMMAND "this is the program of devices, which has fewer commands; see `pratique --help`"
+#else
+#define OF_AN_UNKNOWN_COMMAND "see `pratique --help`"
+#endif
+
+static const pq_program program = {
+#ifdef PRATIQUE_DEVICE_ONLY
+    .about =
+        "Read-only access to private container registries for a device, without hard-coded credentials. This is the "
+        "program of devices: the commands that CI needs are in the whole one, which has the same name.",
+    .examples = "$ pratique config check            is what was written down right?\n"
+#else
+    .about = "Read-only access to private container registries without hard-coded credentials, and Targets (pinned, "
+             "signed releases) from repositories that depend on private images.",
+    .examples = "$ pratique check containers/       is all there that a build needs?\n"
+#endif
+                "$ pratique COMMAND --help          what a command does\n",
+    .commands = commands,
+    .count = COMMANDS,
+};
 
 /* How many words of argv name the command: 0, 1 or 2. */
 static int match_command(const pq_command *command, int count, char **argv)
@@ -51,7 +88,7 @@ static void unknown_command(pq_cli *cli, int count, char **argv)
         near = pq_nearest(argv[0], names, COMMANDS);
     PQ_AUTO_FREE char *hint = group.length ? pq_asprintf("there is: %s", pq_buf_text(&group))
                               : near       ? pq_asprintf("did you mean `%s`?", near)
-                                           : pq_strdup("see `pratique --help`");
+                                           : pq_strdup(OF_AN_UNKNOWN_COMMAND);
     const char *what = group.length && pq_streq(typed, argv[0]) ? "which command of" : "unknown command";
     (void)pq_errors_add(&cli->errors, PQ_EUSAGE, NULL, hint, "%s %s", what, typed);
 }
@@ -110,7 +147,7 @@ static void show_help(pq_cli *cli, int count, char **argv)
     if (count > 0)
         unknown_command(cli, count, argv);
     else
-        pq_program_help(commands, COMMANDS, &cli->out);
+        pq_program_help(&program, &cli->out);
 }
 
 static void dispatch(pq_cli *cli, int count, char **argv, pq_arguments *global, pq_arguments *own)

@@ -33,8 +33,6 @@ PQ_STAND_IN(archive, la_int64_t, archive_entry_size, (struct archive_entry * ent
 PQ_STAND_IN_VOID(archive, archive_entry_set_filetype, (struct archive_entry * entry, unsigned int type), (entry, type))
 PQ_STAND_IN_VOID(archive, archive_entry_set_uid, (struct archive_entry * entry, la_int64_t id), (entry, id))
 PQ_STAND_IN_VOID(archive, archive_entry_set_gid, (struct archive_entry * entry, la_int64_t id), (entry, id))
-PQ_STAND_IN_VOID(archive, archive_entry_set_mtime, (struct archive_entry * entry, time_t seconds, long nanoseconds),
-                 (entry, seconds, nanoseconds))
 PQ_STAND_IN_VOID(archive, archive_entry_set_pathname_utf8, (struct archive_entry * entry, const char *path),
                  (entry, path))
 PQ_STAND_IN_VOID(archive, archive_entry_set_perm, (struct archive_entry * entry, __LA_MODE_T mode), (entry, mode))

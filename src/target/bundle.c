@@ -295,7 +295,7 @@ static bool write_header(archive *a, const item *it, size_t length, pq_error *er
     archive_entry_set_perm(entry, S_ISLNK(it->type) ? 0777 : S_ISDIR(it->type) ? 0755 : it->executable ? 0755 : 0644);
     archive_entry_set_uid(entry, 0);
     archive_entry_set_gid(entry, 0);
-    archive_entry_set_mtime(entry, 0, 0);
+    /* An entry without a time has time 0. To set it would hand libarchive a time_t, which is not always its own. */
     if (it->link)
         archive_entry_set_symlink_utf8(entry, it->link);
     archive_entry_set_size(entry, (la_int64_t)length);

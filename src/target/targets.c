@@ -134,11 +134,11 @@ static void make_one(const pq_targets_options *options, const pq_tuf_listed *bas
     *out = (pq_tuf_new_target){.name = pq_asprintf("%s-%s", name, version), .custom = custom};
     if (base) {
         out->hash = base->file.hash;
-        out->length = (size_t)base->file.length;
+        out->length = base->file.length;
     } else {
         out->bytes = pq_buf_text(options->release);
         out->length = options->release->length;
-        out->hash = pq_sha256_of(out->bytes, out->length);
+        out->hash = pq_sha256_of(out->bytes, options->release->length);
     }
 }
 

@@ -384,7 +384,7 @@ static bool check_list(const pq_tuf *tuf, const pq_tuf_new_target *list, size_t 
 
 static pq_sha256 hash_of(const pq_tuf_new_target *target)
 {
-    return target->bytes ? pq_sha256_of(target->bytes, target->length) : target->hash;
+    return target->bytes ? pq_sha256_of(target->bytes, (size_t)target->length) : target->hash;
 }
 
 static bool store_bytes(const pq_tuf *tuf, const pq_tuf_new_target *target, pq_error *err)
@@ -394,7 +394,7 @@ static bool store_bytes(const pq_tuf *tuf, const pq_tuf_new_target *target, pq_e
     pq_sha256 hash = hash_of(target);
     PQ_AUTO_FREE char *path = pq_tuf_target_path(&tuf->state, target->name, &hash);
     PQ_AUTO_FREE char *folder = pq_path_dirname(path);
-    return make_folder(tuf->repo, folder, err) && put(tuf->repo, path, target->bytes, target->length, err);
+    return make_folder(tuf->repo, folder, err) && put(tuf->repo, path, target->bytes, (size_t)target->length, err);
 }
 
 static bool add_entry(json_t *targets, const pq_tuf_new_target *target)

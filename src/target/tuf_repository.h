@@ -48,7 +48,7 @@ bool pq_tuf_check_keys(const pq_tuf *tuf, const pq_tuf_keys *keys, pq_error *err
 typedef struct pq_tuf_new_target {
     const char *name;
     const void *bytes; /* its contents, stored in targets/; NULL when the repository has none (OSTREE) */
-    size_t length;     /* of `bytes`, or as stated */
+    uint64_t length;   /* of `bytes`, or as stated */
     pq_sha256 hash;    /* as stated; not looked at when there are bytes */
     json_t *custom;    /* borrowed; an object or NULL */
 } pq_tuf_new_target;

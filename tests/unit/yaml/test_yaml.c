@@ -2,11 +2,17 @@
 
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/limits.h"
 #include "yaml/yaml.h"
+
+/* Of this process, in seconds: what others do on the machine does not count. */
+static double processor_time(void)
+{
+    return (double)clock() / CLOCKS_PER_SEC;
+}
 
 static pq_yaml *parse(const char *text)
 {
@@ -288,11 +294,11 @@ static void hostile_aliases_end_at_once(void **state)
     pq_buf_adds(&chain, "m0: &m0 {x: 1}\n");
     for (int i = 1; i < 10000; i++)
         pq_buf_addf(&chain, "m%d: &m%d {<<: *m%d}\n", i, i, i - 1);
-    double before = pq_monotonic();
+    double before = processor_time();
     refuse(pq_buf_text(&bomb), "f.yml:6:8", "too large");
     refuse(pq_buf_text(&merges), "f.yml:21:8", "too large");
     refuse(pq_buf_text(&chain), "f.yml:64:16", "too deeply");
-    assert_true(pq_monotonic() - before < 2);
+    assert_true(processor_time() - before < 2);
     refuse("a: &a [*a]\n", "f.yml:1:8", "what contains it");
     refuse("a: &a\n  <<: *a\n", "f.yml:2:7", "what contains it");
     refuse("a: *b\nb: &b 1\n", "f.yml:1:4", "no anchor");
@@ -339,13 +345,13 @@ static void many_keys_are_quick(void **state)
     PQ_AUTO_BUF text = PQ_BUF(4u << 20);
     for (int i = 0; i < 100000; i++)
         pq_buf_addf(&text, "k%d: v\n", i);
-    double before = pq_monotonic();
+    double before = processor_time();
     PQ_AUTO_YAML *yaml = parse(pq_buf_text(&text));
     assert_int_equal(pq_yaml_size(pq_yaml_root(yaml, 0)), 100000);
     assert_int_equal(pq_yaml_span_of(pq_yaml_get(pq_yaml_root(yaml, 0), "k99999")).line, 100000);
     pq_buf_adds(&text, "l: v\n");
     refuse(pq_buf_text(&text), "f.yml:100001:4", "too many");
-    assert_true(pq_monotonic() - before < 5); /* 0.2 usually; quadratic would be 20 */
+    assert_true(processor_time() - before < 5); /* 0.2 usually; quadratic would be 20 */
 }
 
 /* Inputs of 1 MiB over which libfyaml alone takes minutes. */
@@ -363,7 +369,7 @@ static void hostile_blanks_end_at_once(void **state)
         {"%YAML 1.1\n---\na: |\n", "\xc2\x85", "f.yml:4:1024", "blanks"},
         {"%YAML 1.1\n---\na: b\xe2\x80\xa8", "%", "f.yml:3:1030", "directive"},
     };
-    double before = pq_monotonic();
+    double before = processor_time();
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         PQ_AUTO_BUF text = PQ_BUF(2 * PQ_MAX_TREE_FILE);
         pq_buf_adds(&text, cases[i].begin);
@@ -380,7 +386,7 @@ static void hostile_blanks_end_at_once(void **state)
     }
     PQ_AUTO_YAML *yaml = parse(pq_buf_text(&runs));
     assert_int_equal(pq_yaml_size(pq_yaml_root(yaml, 0)), 1);
-    assert_true(pq_monotonic() - before < 10);
+    assert_true(processor_time() - before < 10);
 }
 
 /* libfyaml prints to standard error unless told otherwise in just the right way. */
