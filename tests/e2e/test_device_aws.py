@@ -149,7 +149,7 @@ def test_another_kind_of_endpoint_is_known_offline(lab, iot, ecr):
     refused = iot(endpoint=lab.hosts["iot_data"]).refusal(ecr, BASE, 2)
     assert refused.startswith(f"device.yml:8: iot: {lab.hosts['iot_data']} is AWS IoT's address for messages, not that of the "
                               "credentials provider (write what `aws iot describe-endpoint --endpoint-type iot:CredentialProvider`")
-    assert lab.requests() == []
+    assert lab.connects() == []
 
 
 # Certificates, whoever looks at them.
@@ -162,7 +162,7 @@ def test_dates_are_looked_at_before_anybody_is_asked(lab, machine, way):
     assert ": the device's certificate ended at 20" in ended and "have a new one issued" in ended
     early = machine(lab.device(begins=1), way).refusal(host, BASE, None)
     assert ": the device's certificate is not valid before 20" in early and "is this machine's clock right?" in early
-    assert lab.requests() == []
+    assert lab.connects() == []
 
 
 @pytest.mark.parametrize("way", ["iot", "roles_anywhere", "gateway"])
@@ -171,7 +171,7 @@ def test_a_key_of_another_certificate(lab, machine, way):
     device = lab.device(mismatched=True)
     refused = machine(device, way).refusal(host, BASE, 2)
     assert refused.startswith(f"device.yml:3: {device.key_file}: the private key is not that of the certificate ")
-    assert lab.requests() == []
+    assert lab.connects() == []
 
 
 def test_one_that_ends_soon_is_warned_of(lab, iot, ecr):
@@ -324,7 +324,7 @@ def test_two_regions_are_known_offline(lab, anywhere, ireland):
     profile = lab.aws.anywhere["us-east-2"].profile_arn()
     refused = anywhere(profile_arn=profile).refusal(ireland, BASE, 2)
     assert refused.startswith("device.yml:8:36: registry 1: the profile is not of the account and region of the trust anchor")
-    assert lab.requests() == []
+    assert lab.connects() == []
 
 
 def test_the_quota_of_a_fleet(lab, anywhere, ireland):

@@ -36,7 +36,7 @@ def test_a_curve_is_refused_before_anybody_is_asked(lab, machine, azure, kind):
     refused = machine(holder(lab, kind)).refusal(azure, PYTHON, 2)
     assert refused.startswith("device.yml:8: Entra ID takes assertions of RSA keys only, and the device's key is one of P-256 (")
     assert "certificate with an RSA key" in refused and "`type: gateway`" in refused
-    assert lab.requests() == []
+    assert lab.connects() == []
 
 
 def test_a_certificate_that_the_application_does_not_know(lab, machine, azure):
@@ -69,7 +69,7 @@ def test_dates_are_looked_at_before_anybody_is_asked(lab, machine, azure):
     assert ": the device's certificate ended at 20" in machine(
         lab.device(kind="rsa", days=-1, begins=-10)).refusal(azure, PYTHON)
     assert ": the device's certificate is not valid before 20" in machine(lab.device(kind="rsa", begins=1)).refusal(azure, PYTHON)
-    assert lab.requests() == []
+    assert lab.connects() == []
 
 
 def test_what_passes(lab, machine, azure):

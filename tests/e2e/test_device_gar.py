@@ -52,7 +52,7 @@ def test_what_google_does_not_take_is_known_offline(lab, machine, google, how, w
     refused = device.refusal(google, WORKER, 2)
     assert refused.startswith(f"device.yml:8: {words}"), refused
     assert words in device.run("config", "check", status=2).err
-    assert lab.requests() == []
+    assert lab.connects() == []
 
 
 def test_an_authority_that_is_not_the_pools(lab, machine, google):
@@ -96,7 +96,7 @@ def test_an_identity_without_rights(lab, machine, google):
 def test_dates_are_looked_at_before_anybody_is_asked(lab, machine, google):
     assert ": the device's certificate ended at 20" in machine(lab.device(days=-1, begins=-10)).refusal(google, WORKER)
     assert ": the device's certificate is not valid before 20" in machine(lab.device(begins=1)).refusal(google, WORKER)
-    assert lab.requests() == []
+    assert lab.connects() == []
 
 
 def test_what_passes(lab, machine, google):

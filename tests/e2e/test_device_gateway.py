@@ -89,7 +89,7 @@ def test_one_that_is_revoked_in_mid_life(lab, machine, fleet, gateway):
 def test_dates_are_looked_at_before_anybody_is_asked(lab, machine, fleet):
     assert ": the device's certificate ended at 20" in machine(lab.device(days=-1, begins=-10)).refusal(fleet, AGENT)
     assert ": the device's certificate is not valid before 20" in machine(lab.device(begins=1)).refusal(fleet, AGENT)
-    assert lab.requests() == []
+    assert lab.connects() == []
 
 
 @pytest.mark.parametrize("change", ["deny_device", "forget_device"])
