@@ -152,7 +152,7 @@ def told(debian) -> dict[str, object]:
     debian("softhsm2-util", "--init-token", "--free", "--label", "dev", "--pin", "1234", "--so-pin", "1234")
     debian("pkcs11-tool", "--module", "/usr/lib/softhsm/libsofthsm2.so", "-l", "--pin", "1234", "--token-label", "dev",
            "--keypairgen", "--key-type", "EC:prime256v1", "--label", "ec", "--id", "01")
-    boot = subprocess.run(["systemd-nspawn", "--register=no", "--keep-unit", "-bD", root], capture_output=True, text=True,
+    boot = subprocess.run(["systemd-nspawn", "--register=no", "--keep-unit", "--system-call-filter=@memlock", "-bD", root], capture_output=True, text=True,
                           stdin=subprocess.DEVNULL, timeout=300, check=False)
     if not (probe / "before").exists():
         pytest.skip(f"systemd cannot be booted here: {(boot.stdout + boot.stderr)[-300:]}")
@@ -179,7 +179,8 @@ def test_the_agent_can_do_its_work(told):
     assert can["own configuration"] == "1234"
     assert can["write runtime folder"] is True and can["runtime folder"] == ["tmpfs", "700", "root"]
     assert can["sign with a token"][0] == 0 and can["sign with a token's own module"][0] == 0
-    assert can["network"] == 443 and can["interfaces"] is True and can["no core"] is None
+    assert can["network"] == 443 and can["interfaces"] is True
+    assert can["no core"] is None and can["lock memory"] == "locked"
     assert can["pratique"][0] == 0
 
 
