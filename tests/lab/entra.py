@@ -206,6 +206,8 @@ class Directory:
                 break
         else:
             raise Refused(700027, "invalid_client", "The certificate with identifier used to sign the client assertion is not registered on application.")
+        if certificate.not_valid_after <= self.clock.now().replace(tzinfo=None):
+            raise Refused(700027, "invalid_client", "Client assertion contains an invalid signature. [Reason - The key used is expired.]")
         # microsoft-identity-web#3467: there is no algorithm with elliptic curves.
         algorithm = jwt.get_unverified_header(assertion)["alg"]
         if algorithm not in _ALGORITHMS:

@@ -522,6 +522,8 @@ def test_entra_takes_devices(lab: Lab) -> None:
     assert client_assertion(lab, device, "RS256", as_msal=True).status == 200
     assert client_assertion(lab, lab.softhsm("dev-8", kind="rsa"), "PS256").status == 200
     stranger = lab.device("dev-8", kind="rsa", register=False)
+    ended = client_assertion(lab, lab.device("dev-9", kind="rsa", days=-1, begins=-10), "PS256")
+    assert ended.json()["error_codes"] == [700027] and "The key used is expired." in ended.json()["error_description"]
     for as_msal in (False, True):
         unknown = client_assertion(lab, stranger, "RS256", as_msal)
         assert unknown.status == 401 and unknown.json()["error_codes"] == [700027]
