@@ -190,17 +190,24 @@ class Directory:
         except jwt.InvalidTokenError:
             raise Refused(50027, "invalid_client", "JWT token is invalid or malformed.") from None
         if "x5t#S256" in header:
-            self._certified(application, assertion, header["x5t#S256"], url)
+            self._certified(application, assertion, header["x5t#S256"], hashes.SHA256(), url)
+        elif "x5t" in header:
+            self._certified(application, assertion, header["x5t"], hashes.SHA1(), url)
         else:
             self._federated(application, assertion, cloud)
 
-    def _certified(self, application: Application, assertion: str, thumbprint: str, url: str) -> None:
+    def _certified(
+        self, application: Application, assertion: str, thumbprint: str, hash_of_it: hashes.HashAlgorithm, url: str
+    ) -> None:
         for certificate in application.certificates:
-            digest = base64.urlsafe_b64encode(certificate.fingerprint(hashes.SHA256())).rstrip(b"=").decode()
-            if digest == thumbprint:
+            digest = base64.urlsafe_b64encode(certificate.fingerprint(hash_of_it)).decode()
+            # Microsoft's own msal leaves the `=` at the end.
+            if digest.rstrip("=") == thumbprint.rstrip("="):
                 break
         else:
             raise Refused(700027, "invalid_client", "The certificate with identifier used to sign the client assertion is not registered on application.")
+        if certificate.not_valid_after <= self.clock.now().replace(tzinfo=None):
+            raise Refused(700027, "invalid_client", "Client assertion contains an invalid signature. [Reason - The key used is expired.]")
         # microsoft-identity-web#3467: there is no algorithm with elliptic curves.
         algorithm = jwt.get_unverified_header(assertion)["alg"]
         if algorithm not in _ALGORITHMS:
@@ -208,7 +215,7 @@ class Directory:
         try:
             claims = jwt.decode(
                 assertion, certificate.public_key(), algorithms=list(_ALGORITHMS), audience=url,
-                options={"verify_exp": False, "verify_nbf": False, "verify_iat": False, "require": ["iss", "sub", "aud", "jti", "exp", "nbf"]},
+                options={"verify_exp": False, "verify_nbf": False, "verify_iat": False, "require": ["iss", "sub", "aud", "jti", "exp"]},
             )
         except jwt.InvalidAudienceError:
             raise Refused(700023, "invalid_client", "Client assertion audience claim does not match Realm issuer.") from None
@@ -217,7 +224,8 @@ class Directory:
         if claims["iss"] != application.client_id or claims["sub"] != application.client_id:
             raise Refused(700021, "invalid_client", "Client assertion application identifier doesn't match 'client_id' parameter.")
         now = self.now()
-        if not claims["nbf"] - _SKEW <= now < claims["exp"] + _SKEW or claims["exp"] - claims["nbf"] > 24 * 3600:
+        begins = claims.get("nbf", claims.get("iat", now))
+        if not begins - _SKEW <= now < claims["exp"] + _SKEW or claims["exp"] - begins > 24 * 3600:
             raise Refused(700024, "invalid_client", "Client assertion is not within its valid time range.")
         if claims["jti"] in self._used_ids:
             raise Refused(50027, "invalid_client", "The assertion was used before.")
@@ -247,7 +255,8 @@ class Directory:
 
 
 class LoginService(Service):
-    """`POST /TENANT/oauth2/v2.0/token` of one cloud, for the client credentials grant."""
+    """`POST /TENANT/oauth2/v2.0/token` of one cloud, for the client credentials grant; and the document that Microsoft's own
+    clients look that address up in."""
 
     def __init__(self, cloud: Cloud, directory: Directory) -> None:
         super().__init__(cloud.login)
@@ -257,12 +266,35 @@ class LoginService(Service):
     async def respond(self, request: Request) -> Answer:
         form = dict(parse_qsl((await request.body.read()).decode("latin-1"), keep_blank_values=True))
         tenant, _, rest = request.path.removeprefix("/").partition("/")
-        if request.method != "POST" or rest != "oauth2/v2.0/token":
-            return Answer(404, b"<html>404</html>", "text/html")
         try:
-            return self._answer(tenant, form, f"https://{self.name}{request.path}")
+            match request.method, rest:
+                case "POST", "oauth2/v2.0/token":
+                    return self._answer(tenant, form, f"https://{self.name}{request.path}")
+                case "GET", "v2.0/.well-known/openid-configuration":
+                    return self._configuration(tenant)
+                case "GET", "discovery/instance" if tenant == "common":
+                    return self._instances()
         except Refused as refused:
             return self._error(refused)
+        return Answer(404, b"<html>404</html>", "text/html")
+
+    def _configuration(self, tenant: str) -> Answer:
+        """Whatever name of the tenant was asked with stands in the addresses."""
+        if tenant not in (TENANT, DOMAIN):
+            raise Refused(90002, "invalid_tenant", f"Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud.")
+        base = f"https://{self.name}/{tenant}"
+        return json_answer(200, {
+            "token_endpoint": f"{base}/oauth2/v2.0/token", "authorization_endpoint": f"{base}/oauth2/v2.0/authorize",
+            "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt", "client_secret_basic"],
+            "issuer": f"https://{self.name}/{TENANT}/v2.0", "jwks_uri": f"{base}/discovery/v2.0/keys",
+        })
+
+    def _instances(self) -> Answer:
+        """Which hosts are the same cloud: this one alone. It is asked for when something went wrong."""
+        return json_answer(200, {
+            "tenant_discovery_endpoint": f"https://{self.name}/common/.well-known/openid-configuration", "api-version": "1.1",
+            "metadata": [{"preferred_network": self.name, "preferred_cache": self.name, "aliases": [self.name]}],
+        })
 
     def _answer(self, tenant: str, form: dict[str, str], url: str) -> Answer:
         if tenant not in (TENANT, DOMAIN):

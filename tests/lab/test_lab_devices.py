@@ -17,6 +17,7 @@ import yaml
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from lab import Lab
@@ -482,13 +483,17 @@ def encoded(content: Any) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
-def client_assertion(lab: Lab, identity: Device | Token, algorithm: str) -> Reply:
-    """By PyJWT with a file, by openssl with a token."""
+def client_assertion(lab: Lab, identity: Device | Token, algorithm: str, as_msal: bool = False) -> Reply:
+    """By PyJWT with a file, by openssl with a token. `as_msal`: SHA-1 for the certificate, and no `nbf`."""
     user, host, device = lab.credentials.azure_pull.user, HOSTS["entra"], device_of(identity)
     now = int(lab.clock.now().timestamp())
     header = {"alg": algorithm, "typ": "JWT", "x5t#S256": encoded(bytes.fromhex(device.fingerprint))}
     claims = {"aud": f"https://{host}/{TENANT}/oauth2/v2.0/token", "iss": user, "sub": user, "jti": os.urandom(8).hex(),
               "nbf": now, "exp": now + 300}
+    if as_msal:
+        thumbprint = base64.urlsafe_b64encode(device.certificate.fingerprint(hashes.SHA1())).decode()
+        header = {"alg": algorithm, "typ": "JWT", "x5t": thumbprint}
+        claims["iat"] = claims.pop("nbf")
     if isinstance(identity, Device):
         assertion = jwt.encode(claims, identity.key_file.read_text(), algorithm, headers=header)
     else:
@@ -501,13 +506,27 @@ def client_assertion(lab: Lab, identity: Device | Token, algorithm: str) -> Repl
     }), {"Content-Type": "application/x-www-form-urlencoded"})
 
 
+def test_entra_says_where_tokens_are(lab: Lab) -> None:
+    host = HOSTS["entra"]
+    known = call(lab, host, f"/{TENANT}/v2.0/.well-known/openid-configuration").json()
+    assert known["token_endpoint"] == f"https://{host}/{TENANT}/oauth2/v2.0/token"
+    unknown = call(lab, host, "/acme.example/v2.0/.well-known/openid-configuration")
+    assert unknown.status == 400 and unknown.json()["error_codes"] == [90002]
+    assert call(lab, host, "/common/discovery/instance").json()["metadata"][0]["aliases"] == [host]
+
+
 def test_entra_takes_devices(lab: Lab) -> None:
     device = lab.device(kind="rsa", intermediates=1)
     assert client_assertion(lab, device, "PS256").status == 200
     assert client_assertion(lab, device, "RS256").status == 200
+    assert client_assertion(lab, device, "RS256", as_msal=True).status == 200
     assert client_assertion(lab, lab.softhsm("dev-8", kind="rsa"), "PS256").status == 200
-    unknown = client_assertion(lab, lab.device("dev-8", kind="rsa", register=False), "PS256")
-    assert unknown.status == 401 and unknown.json()["error_codes"] == [700027]
+    stranger = lab.device("dev-8", kind="rsa", register=False)
+    ended = client_assertion(lab, lab.device("dev-9", kind="rsa", days=-1, begins=-10), "PS256")
+    assert ended.json()["error_codes"] == [700027] and "The key used is expired." in ended.json()["error_description"]
+    for as_msal in (False, True):
+        unknown = client_assertion(lab, stranger, "RS256", as_msal)
+        assert unknown.status == 401 and unknown.json()["error_codes"] == [700027]
     for registered, status in ((False, 401), (True, 200)):
         lab.set_azure_device("dev-7", registered)
         assert client_assertion(lab, device, "PS256").status == status
