@@ -187,11 +187,17 @@ static json_t *subjects_json(const pq_strings *subjects)
     return list;
 }
 
+/* For many devices: only conditions of IAM know such. */
+static bool is_pattern(const char *subject)
+{
+    return strpbrk(subject, "*?") != NULL;
+}
+
 static bool has_pattern(const pq_strings *subjects)
 {
     bool found = false;
     for (size_t i = 0; i < subjects->count; i++)
-        found = found || strpbrk(subjects->at[i], "*?");
+        found = found || is_pattern(subjects->at[i]);
     return found;
 }
 
@@ -277,12 +283,14 @@ static void attach_thing(const pq_policy_ask *ask, pq_policy *policy, const char
 static void attach_things(const pq_policy_ask *ask, pq_policy *policy, const char *region, pq_errors *errors)
 {
     const pq_config_registry *entry = ask->entry;
+    const pq_strings *subjects = &ask->options->subjects;
+    bool own = !ask->options->subjects_given && entry->iot_thing_name.text;
     PQ_AUTO_STRINGS things = {0};
-    if (ask->options->subjects_given || !entry->iot_thing_name.text)
-        for (size_t i = 0; i < ask->options->subjects.count; i++)
-            (void)pq_strings_add_once(&things, ask->options->subjects.at[i]);
-    else
+    if (own)
         pq_strings_add(&things, entry->iot_thing_name.text);
+    for (size_t i = 0; !own && i < subjects->count; i++)
+        if (!is_pattern(subjects->at[i]))
+            (void)pq_strings_add_once(&things, subjects->at[i]);
     for (size_t i = 0; i < things.count; i++) {
         const char *name = things.at[i];
         if (!is_thing(name)) {
@@ -397,13 +405,16 @@ static char *part_behind(const char *audience, const char *before)
 void pq_policy_device_principals(const pq_policy_ask *ask, const char *pool, pq_strings *out)
 {
     const pq_strings *subjects = &ask->options->subjects;
+    size_t before = out->count;
     for (size_t i = 0; i < subjects->count; i++) {
+        if (is_pattern(subjects->at[i]))
+            continue;
         PQ_AUTO_BUF word = PQ_BUF(SIZE_MAX / 2);
         PQ_AUTO_FREE char *member = pq_asprintf("principal://iam.googleapis.com/%s/subject/%s", pool, subjects->at[i]);
         pq_shell_add(&word, member);
         pq_strings_add(out, pq_buf_text(&word) + 1);
     }
-    if (subjects->count)
+    if (out->count > before)
         return;
     PQ_AUTO_FREE char *wanted =
         pq_shell_wanted(ask->entry, "DEVICE_NAME", "the common name of the device certificate");

@@ -22,8 +22,8 @@ static const pq_option policy_options[] = {
     {"repository", '\0', "NAME",
      "With --device, a repository that devices pull: HOST/NAME, or NAME if there is one registry; may be repeated."},
     {"subject", '\0', "NAME",
-     "With --device, the common name of a device's certificate; may be repeated. Default: that of the certificate in "
-     "device.yml, if it can be read here."},
+     "With --device, the common name of a device's certificate; may be repeated. In the trust of IAM Roles Anywhere it "
+     "may be a pattern, dev-*. Default: that of the certificate in device.yml, if it can be read here."},
     {"account", '\0', "ID", "With --device, the AWS account of the role and of AWS IoT; default: the registry's."},
     {"out", '\0', "DIR", "Write the JSON documents into DIR; the commands then name these files."},
     {0},
