@@ -1,4 +1,4 @@
-"""A device of a test's own: an identity in files, and its device.yml. No lab knows it.
+"""A device of a test's own: an identity in files, and its device.yml. No lab knows it."""
 
 import datetime
 import os

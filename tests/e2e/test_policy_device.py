@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .device import ANCHOR, ANYWHERE, APPLICATION, ECR, POOL, WAYS, Device
+from .own_device import ANCHOR, ANYWHERE, APPLICATION, ECR, POOL, WAYS, Device
 from .test_policy import documents, of, option, run_script
 
 WANTED = {"CERTIFICATE_ARN_1": "arn:aws:iot:us-east-2:123456789012:cert/00ff", "GOOGLE_PROJECT_4": "acme-devices"}

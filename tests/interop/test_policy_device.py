@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from e2e.device import ANYWHERE, ECR, Device, certify, new_key
+from e2e.own_device import ANYWHERE, ECR, Device, certify, new_key
 from e2e.place import Place
 
 from . import judges
