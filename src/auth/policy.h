@@ -11,12 +11,12 @@
 
 /* One thing that an administrator does. */
 typedef struct pq_policy_step {
-    char *note;     /* what for, in words; NULL when the one before it says it */
-    char *command;  /* for a POSIX shell; NULL: there is only the note */
-    char *document; /* JSON, compact: the last argument of the command, without which it is not complete; or NULL */
+    char *note;       /* what for, in words; NULL when the one before it says it */
+    char *command;    /* for a POSIX shell; NULL: there is only the note */
+    char *document;   /* JSON, compact: the last argument of the command, without which it is not complete; or NULL */
     const char *name; /* what the document is: "trust", "pull". Static; NULL for others */
     char *file;       /* the absolute path at which the document lies: the command names that in its place; or NULL */
-    bool by_hand;   /* not to be run without a look: it lacks something, or replaces what is there */
+    bool by_hand;     /* not to be run without a look: it lacks something, or replaces what is there */
 } pq_policy_step;
 
 /* What one identity needs. */
@@ -48,8 +48,9 @@ typedef struct pq_policy_options {
     const char *aws_account; /* 12 digits: where AWS IoT and the role are; NULL: where the registry is */
 } pq_policy_options;
 
-/* `names` are those used, host/name, each once; of a device.yml also `host/` and an asterisk, for all of a registry. Policies come in the order of their first name. A name for which no
- * policy can be made is an error (PQ_EFAILED); the others are there all the same. */
+/* `names` are those used, host/name, each once; of a device.yml also `host/` and an asterisk, for all of a registry.
+ * Policies come in the order of their first name. A name for which no policy can be made is an error (PQ_EFAILED); the
+ * others are there all the same. */
 bool pq_policies_make(const pq_policy_options *options, const pq_strings *names, pq_policies *out,
                       pq_errors *errors) PQ_MUST_USE;
 void pq_policies_clear(pq_policies *policies);

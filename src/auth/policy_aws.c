@@ -19,8 +19,8 @@ typedef struct principal {
     char account[13]; /* "" when not known */
     const char *arn;  /* of a role; NULL when not known. Borrowed */
     bool is_role;
-    char *target; /* --role-name … or --user-name …, for a shell */
-    char *policy; /* how a managed policy for it is called */
+    char *target;          /* --role-name … or --user-name …, for a shell */
+    char *policy;          /* how a managed policy for it is called */
     pq_policy_role device; /* empty but for the role of a device's certificate */
 } principal;
 
@@ -113,7 +113,7 @@ static char *wanted_name(const pq_config_registry *entry)
     PQ_AUTO_FREE char *words = pq_asprintf("the IAM user whose keys are in %s, profile %s", identity,
                                            entry->profile.text ? entry->profile.text : "default");
     return has_keys(entry) ? pq_shell_wanted(entry, "IAM_USER", words)
-                                         : pq_shell_wanted(entry, "IAM_ROLE", "the IAM role that the job runs as");
+                           : pq_shell_wanted(entry, "IAM_ROLE", "the IAM role that the job runs as");
 }
 
 /* What a policy may be called; it goes into commands as it is. Takes `name`, gives it back. */

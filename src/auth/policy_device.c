@@ -171,9 +171,10 @@ static void trust_of_iot(const pq_policy_ask *ask, pq_policy *policy, const pq_p
         ask->options->aws_account || strchr(ask->options->aws_role ? ask->options->aws_role : "", ':')
             ? ""
             : ", the registry's (--account names another, if AWS IoT is there)");
-    json_t *statement = json_pack("{s:s, s:{s:s}, s:s, s:{s:{s:s}, s:{s:s}}}", "Effect", "Allow", "Principal", "Service",
-                                  "credentials.iot.amazonaws.com", "Action", "sts:AssumeRole", "Condition",
-                                  "StringEquals", "aws:SourceAccount", role->account, "ArnLike", "aws:SourceArn", alias);
+    json_t *statement =
+        json_pack("{s:s, s:{s:s}, s:s, s:{s:{s:s}, s:{s:s}}}", "Effect", "Allow", "Principal", "Service",
+                  "credentials.iot.amazonaws.com", "Action", "sts:AssumeRole", "Condition", "StringEquals",
+                  "aws:SourceAccount", role->account, "ArnLike", "aws:SourceArn", alias);
     add_create_role(policy, role, note, statement, false);
 }
 
@@ -221,11 +222,11 @@ static void trust_of_anywhere(const pq_policy_ask *ask, pq_policy *policy, const
                   pq_buf_steal(&anchor), NULL)
         ->by_hand = true;
     json_t *names = subjects->count ? subjects_json(subjects) : json_string("DEVICE_NAME");
-    json_t *statement = json_pack(
-        "{s:s, s:{s:s}, s:[s, s, s], s:{s:{s:s}, s:{s:o}}}", "Effect", "Allow", "Principal", "Service",
-        "rolesanywhere.amazonaws.com", "Action", "sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity",
-        "Condition", "ArnEquals", "aws:SourceArn", entry->trust_anchor_arn.text,
-        has_pattern(subjects) ? "StringLike" : "StringEquals", "aws:PrincipalTag/x509Subject/CN", names);
+    json_t *statement =
+        json_pack("{s:s, s:{s:s}, s:[s, s, s], s:{s:{s:s}, s:{s:o}}}", "Effect", "Allow", "Principal", "Service",
+                  "rolesanywhere.amazonaws.com", "Action", "sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity",
+                  "Condition", "ArnEquals", "aws:SourceArn", entry->trust_anchor_arn.text,
+                  has_pattern(subjects) ? "StringLike" : "StringEquals", "aws:PrincipalTag/x509Subject/CN", names);
     PQ_AUTO_FREE char *note =
         subjects->count
             ? pq_strdup(why)
@@ -260,8 +261,7 @@ static void attach_thing(const pq_policy_ask *ask, pq_policy *policy, const char
         "list-certificates` has the ARN, which ends in the SHA-256 of the certificate. One of a CA that is not "
         "registered there is made known with `aws iot register-certificate-without-ca --status ACTIVE "
         "--certificate-pem file://client.pem`.";
-    PQ_AUTO_FREE char *variable =
-        number ? pq_asprintf("CERTIFICATE_ARN_%zu", number) : pq_strdup("CERTIFICATE_ARN");
+    PQ_AUTO_FREE char *variable = number ? pq_asprintf("CERTIFICATE_ARN_%zu", number) : pq_strdup("CERTIFICATE_ARN");
     PQ_AUTO_FREE char *words = pq_asprintf("the ARN of the certificate of %s", name ? name : "the device");
     PQ_AUTO_FREE char *certificate = pq_shell_wanted(ask->entry, variable, words);
     COMMAND(create, "aws iot create-thing");
@@ -303,8 +303,8 @@ static void attach_things(const pq_policy_ask *ask, pq_policy *policy, const cha
         attach_thing(ask, policy, region, name, pq_buf_text(&word), things.count > 1 ? i + 1 : 0);
     }
     if (!things.count) {
-        PQ_AUTO_FREE char *wanted =
-            pq_shell_wanted(entry, "THING_NAME", "the common name of the device certificate, as which the thing is called");
+        PQ_AUTO_FREE char *wanted = pq_shell_wanted(
+            entry, "THING_NAME", "the common name of the device certificate, as which the thing is called");
         PQ_AUTO_FREE char *word = pq_asprintf(" %s", wanted);
         attach_thing(ask, policy, region, NULL, word, 0);
     }
@@ -321,10 +321,11 @@ static void add_iot(const pq_policy_ask *ask, pq_policy *policy, const pq_policy
     add_option(&create, "role-alias", entry->iot_role_alias.text);
     add_option(&create, "role-arn", role->arn);
     pq_buf_addf(&create, " --credential-duration-seconds %d", SESSION);
-    pq_policy_add(policy,
-                  "The alias by which devices ask for the role. Who makes it needs iam:GetRole and iam:PassRole for the "
-                  "role. Keys are good for an hour; a password of ECR lasts 12 hours all the same.",
-                  pq_buf_steal(&create), NULL);
+    pq_policy_add(
+        policy,
+        "The alias by which devices ask for the role. Who makes it needs iam:GetRole and iam:PassRole for the "
+        "role. Keys are good for an hour; a password of ECR lasts 12 hours all the same.",
+        pq_buf_steal(&create), NULL);
     COMMAND(allow, "aws iot create-policy");
     add_option(&allow, "region", region);
     add_option(&allow, "policy-name", iot_policy);
@@ -416,8 +417,7 @@ void pq_policy_device_principals(const pq_policy_ask *ask, const char *pool, pq_
     }
     if (out->count > before)
         return;
-    PQ_AUTO_FREE char *wanted =
-        pq_shell_wanted(ask->entry, "DEVICE_NAME", "the common name of the device certificate");
+    PQ_AUTO_FREE char *wanted = pq_shell_wanted(ask->entry, "DEVICE_NAME", "the common name of the device certificate");
     pq_strings_take(out, pq_asprintf("principal://iam.googleapis.com/%s/subject/%s", pool, wanted));
 }
 

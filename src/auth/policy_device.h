@@ -1,12 +1,12 @@
 /* What a device's certificate needs on the side of the clouds, beside the rights to pull: who trusts it, and for what.
  *
  * Facts: AWS IoT Core, "Authorizing direct calls to AWS services using AWS IoT Core credential provider" (the role's
- * trust, iot:AssumeRoleWithCertificate on the ARN of the alias), "Cross-service confused deputy prevention" (aws:SourceArn
- * and aws:SourceAccount in the trust of roles that AWS IoT assumes), "Thing policy variables"
- * (iot:Connection.Thing.IsAttached; the other variables of things are there for MQTT only); IAM Roles Anywhere, "The IAM
- * Roles Anywhere trust model" (three actions, aws:PrincipalTag/x509Subject/CN, aws:SourceArn); Azure CLI, `az ad app
- * credential reset`; Google, "Configure Workload Identity Federation with X.509 certificates". For the policies of this
- * folder. */
+ * trust, iot:AssumeRoleWithCertificate on the ARN of the alias), "Cross-service confused deputy prevention"
+ * (aws:SourceArn and aws:SourceAccount in the trust of roles that AWS IoT assumes), "Thing policy variables"
+ * (iot:Connection.Thing.IsAttached; the other variables of things are there for MQTT only); IAM Roles Anywhere, "The
+ * IAM Roles Anywhere trust model" (three actions, aws:PrincipalTag/x509Subject/CN, aws:SourceArn); Azure CLI, `az ad
+ * app credential reset`; Google, "Configure Workload Identity Federation with X.509 certificates". For the policies of
+ * this folder. */
 #pragma once
 
 #include "auth/policy_kind.h"
@@ -28,8 +28,7 @@ void pq_policy_device_role(const pq_policy_ask *ask, const pq_policy *policy, pq
 void pq_policy_role_clear(pq_policy_role *role);
 /* The steps before the role has its rights, and after it. */
 void pq_policy_device_before(const pq_policy_ask *ask, pq_policy *policy, const pq_policy_role *role);
-void pq_policy_device_after(const pq_policy_ask *ask, pq_policy *policy, const pq_policy_role *role,
-                            pq_errors *errors);
+void pq_policy_device_after(const pq_policy_ask *ask, pq_policy *policy, const pq_policy_role *role, pq_errors *errors);
 /* Azure: the application and the certificates that it knows. */
 void pq_policy_device_entra(const pq_policy_ask *ask, pq_policy *policy);
 /* Google: pool, provider, and for an entry with a service account who may act as it. `pool` is

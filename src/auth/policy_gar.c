@@ -175,8 +175,8 @@ static char *bind_wanted(const pq_policy_ask *ask, const char *name, const char 
     const char *known_host = ask->entry->host.text;
     PQ_AUTO_FREE char *host = pq_policy_host(name);
     PQ_AUTO_FREE char *known = known_host ? location_of(host) : NULL;
-    PQ_AUTO_FREE char *location = known ? pq_strdup(known)
-                                        : pq_shell_wanted(ask->entry, "LOCATION", "where the repository is, such as us");
+    PQ_AUTO_FREE char *location =
+        known ? pq_strdup(known) : pq_shell_wanted(ask->entry, "LOCATION", "where the repository is, such as us");
     PQ_AUTO_FREE char *repository = pq_shell_wanted(ask->entry, "REPOSITORY", "the repository that devices pull from");
     PQ_AUTO_FREE char *project = pq_shell_wanted(ask->entry, "REPOSITORY_PROJECT", "the project of that repository");
     PQ_AUTO_FREE char *of = pq_asprintf(" %s", repository);

@@ -39,8 +39,8 @@ bool pq_client_named_hosts(pq_cli *cli, const pq_session *session, const pq_argu
             good = pq_errors_add(&cli->errors, PQ_EUSAGE, word, hint, "is not a registry's host: it %s", reason);
         } else if (pq_streq(pq_session_access(session, host), "anonymous")) {
             PQ_AUTO_FREE char *hint = pq_asprintf("add it to %s in the configuration", section);
-            good = pq_errors_add(&cli->errors, PQ_ECONFIG, host, hint,
-                                 "the configuration has no entry for this registry");
+            good =
+                pq_errors_add(&cli->errors, PQ_ECONFIG, host, hint, "the configuration has no entry for this registry");
         } else {
             (void)pq_strings_add_once(out, host);
         }

@@ -61,8 +61,8 @@ static void check_device(pq_cli *cli, pq_session *session)
 /* On a device there is no factory-config.yml to be found, but a device.yml in its usual place. */
 static bool read_any(pq_cli *cli, pq_session *session)
 {
-    bool may_be_device = !cli->config_option && !cli->device_option && !pq_getenv("PRATIQUE_CONFIG") &&
-                         pq_path_exists(PQ_DEVICE_CONFIG);
+    bool may_be_device =
+        !cli->config_option && !cli->device_option && !pq_getenv("PRATIQUE_CONFIG") && pq_path_exists(PQ_DEVICE_CONFIG);
     if (!pq_session_read_config(session, cli, NULL, !may_be_device))
         return false;
     if (session->config_path)

@@ -43,11 +43,11 @@ typedef struct run {
     pq_device_facts facts;
     pq_device_files files;
     bool dry_run, fix, undo;
-    char *into;           /* absolute, or NULL */
-    const char *socket;   /* absolute. Borrowed */
-    struct passwd *user;  /* of --user; NULL: ourselves. Of libc */
-    char *home;           /* of that user */
-    gid_t *groups;        /* ours, while we act as that user */
+    char *into;          /* absolute, or NULL */
+    const char *socket;  /* absolute. Borrowed */
+    struct passwd *user; /* of --user; NULL: ourselves. Of libc */
+    char *home;          /* of that user */
+    gid_t *groups;       /* ours, while we act as that user */
     int group_count;
     pq_client clients[2]; /* which, each once */
     size_t client_count;
@@ -179,8 +179,8 @@ static const char *treat_file(run *r, const pq_device_file *file, pq_errors *pro
     PQ_AUTO_FREE char *where = where_of(r, file);
     PQ_AUTO_FREE char *command = pq_device_file_command(file);
     bool seen = file->secret && (file->status.st_mode & (S_IRGRP | S_IROTH)) != 0;
-    PQ_AUTO_FREE char *hint = pq_asprintf("%s, as --fix does%s", command,
-                                          seen ? "; if others may have read it, have a new one made" : "");
+    PQ_AUTO_FREE char *hint =
+        pq_asprintf("%s, as --fix does%s", command, seen ? "; if others may have read it, have a new one made" : "");
     bool others = file->status.st_uid != file->owner;
     (void)pq_errors_add(problems, PQ_ECONFIG, where, hint, "%s %s (mode %04o, user %u)", file->what,
                         others         ? "belongs to another user"
@@ -344,8 +344,8 @@ static bool treat_client(run *r, pq_client which, const pq_strings *hosts, const
     if (!become_user(r, &err))
         return fail(r, &err);
     const pq_client_unbind_options options = {.hosts = hosts, .of_devices = true};
-    bool good = r->undo ? pq_client_let_go(r->cli, &client, &options)
-                        : pq_client_bind(&client, &wanted, &err) || fail(r, &err);
+    bool good =
+        r->undo ? pq_client_let_go(r->cli, &client, &options) : pq_client_bind(&client, &wanted, &err) || fail(r, &err);
     if (!become_root_again(r, &second))
         return fail(r, &second);
     if (!good)
@@ -490,7 +490,8 @@ const pq_command pq_cmd_device_setup = {
     .synopsis = "[HOST]...",
     .summary = "ready a device: its clients' configuration, its files, its units",
     .description =
-        "For who provisions a device, as root as a rule. Reads /etc/pratique/device.yml (or --device-config) and checks "
+        "For who provisions a device, as root as a rule. Reads /etc/pratique/device.yml (or --device-config) and "
+        "checks "
         "it as `config check` does, and that nobody else can read or change the files that it names. Then docker's or "
         "podman's configuration names the credential helper for the device's registries (or only HOST), a binding "
         "beside it tells the helper where to ask, and the units of the service that holds the device's key are enabled "

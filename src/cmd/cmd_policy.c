@@ -183,7 +183,8 @@ static bool read_subjects(pq_cli *cli, const pq_arguments *arguments, const pq_c
     pq_arguments_values(arguments, "subject", out);
     for (size_t i = 0; i < out->count; i++)
         if (!*out->at[i] || has_control_bytes(out->at[i]))
-            good = pq_errors_add(&cli->errors, PQ_EUSAGE, NULL, NULL, "--subject wants the common name of a certificate");
+            good =
+                pq_errors_add(&cli->errors, PQ_EUSAGE, NULL, NULL, "--subject wants the common name of a certificate");
     options->subjects_given = out->count > 0;
     if (!out->count)
         read_subject(config, out);
@@ -299,8 +300,8 @@ static bool write_documents(pq_cli *cli, const char *into, pq_policies *policies
 
 /* --- the command -------------------------------------------------------------------------------------------------- */
 
-static bool read_tree(pq_cli *cli, const pq_session *session, const char *folder,
-                      pq_scan_arguments *how, pq_strings *names)
+static bool read_tree(pq_cli *cli, const pq_session *session, const char *folder, pq_scan_arguments *how,
+                      pq_strings *names)
 {
     PQ_AUTO_TREE_IMAGES tree = {0};
     if (!pq_tree_images_read(&tree, folder, how, &session->config, &cli->errors))
@@ -316,7 +317,9 @@ static void run_policy(pq_cli *cli, const pq_arguments *arguments, pq_session *s
     PQ_AUTO_SCAN_ARGUMENTS how = {0};
     PQ_AUTO_STRINGS scanned = {0}, names = {0}, subjects = {0};
     bool device = pq_arguments_have(arguments, "device") || cli->device_option;
-    const char *folder = arguments->word_count ? arguments->words[0] : device ? NULL : ".",
+    const char *folder = arguments->word_count ? arguments->words[0]
+                         : device              ? NULL
+                                               : ".",
                *role = pq_arguments_value(arguments, "role"), *into = pq_arguments_value(arguments, "out");
     if (folder)
         pq_strings_add(&scanned, folder);
@@ -327,10 +330,11 @@ static void run_policy(pq_cli *cli, const pq_arguments *arguments, pq_session *s
             pq_errors_add(&cli->errors, PQ_EUSAGE, NULL, "write a role's name, or arn:aws:iam::123456789012:role/NAME",
                           "--role wants a role of IAM");
     if (!(device ? pq_session_read_device(session, cli, NULL) : pq_session_read_config(session, cli, &scanned, true)) ||
-        !good || (folder && !read_tree(cli, session, folder, &how, &names)) ||
-        !pq_session_open_secrets(session, cli))
+        !good || (folder && !read_tree(cli, session, folder, &how, &names)) || !pq_session_open_secrets(session, cli))
         return;
-    pq_policy_options options = {.config = &session->config, .secrets = session->secrets, .aws_role = role,
+    pq_policy_options options = {.config = &session->config,
+                                 .secrets = session->secrets,
+                                 .aws_role = role,
                                  .aws_account = pq_arguments_value(arguments, "account")};
     if (device && (!read_subjects(cli, arguments, &session->config, &options, &subjects) ||
                    !list_device_names(cli, arguments, &session->config, &names)))
@@ -360,7 +364,8 @@ const pq_command pq_cmd_policy = {
         "map (azure), IAM bindings (gar); for other registries, what their token should be able to do. Offline: "
         "nothing "
         "is asked of a cloud, and nothing is changed. The output is a shell script. What cannot be known here is a "
-        "parameter that stops the shell and says what is wanted; what should not be run without a look is a comment.\n\n"
+        "parameter that stops the shell and says what is wanted; what should not be run without a look is a "
+        "comment.\n\n"
         "With --device it is for devices that prove themselves with a certificate: for each entry of device.yml the "
         "role and who may come to it, role alias and policy of AWS IoT, profile and trust of IAM Roles Anywhere, "
         "application and certificate at Azure, pool and provider at Google, and what a device gateway must do.",

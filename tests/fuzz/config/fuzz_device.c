@@ -26,8 +26,8 @@ static void check_way(const pq_config_registry *entry)
     must(pq_config_device_way(entry->auth) && entry->auth_line > 0);
     must((entry->auth == PQ_AUTH_IOT) == (entry->iot_endpoint.text && entry->iot_role_alias.text));
     must((entry->auth == PQ_AUTH_ROLES_ANYWHERE) == (entry->profile_arn.text != NULL));
-    must(entry->auth != PQ_AUTH_ROLES_ANYWHERE || (entry->trust_anchor_arn.text &&
-                                                   pq_config_role_valid(entry->anywhere_role_arn.text)));
+    must(entry->auth != PQ_AUTH_ROLES_ANYWHERE ||
+         (entry->trust_anchor_arn.text && pq_config_role_valid(entry->anywhere_role_arn.text)));
     must((entry->auth == PQ_AUTH_ENTRA) == (entry->azure_tenant.text && entry->azure_client_id.text));
     must((entry->auth == PQ_AUTH_FEDERATION) == (entry->audience.text != NULL));
     must((entry->auth == PQ_AUTH_GATEWAY) == (entry->type == PQ_REGISTRY_GATEWAY));

@@ -139,8 +139,9 @@ static void the_form_of_the_file(void **state)
     refuse("- x\n", "1:1: a mapping with `identity` and `registries` is needed, but this is a list (begin with "
                     "`identity:`)\n");
     refuse("registries: []\n---\nregistries: []\n", "3:1: a second YAML document (put all of it into one)\n");
-    refuse("registries: {}\n", "1:13: `registries` must be a list, but this is a mapping (put `- ` before the first key of "
-                              "each entry)\n");
+    refuse("registries: {}\n",
+           "1:13: `registries` must be a list, but this is a mapping (put `- ` before the first key of "
+           "each entry)\n");
     refuse("container_registries: []\n", "1:1: unknown key (that is a factory-config.yml; a device.yml has "
                                          "`registries`)\n");
     refuse("registry: []\n", "1:1: unknown key (known are `identity`, `registries`)\n");
@@ -204,7 +205,7 @@ static void settings_of_iot(void **state)
 }
 
 #define ANYWHERE(profile, role, anchor)                                                                                \
-    IDENTITY "- type: aws\n  url: " ECR "\n  roles_anywhere:\n    profile_arn: " profile "\n    role_arn: " role         \
+    IDENTITY "- type: aws\n  url: " ECR "\n  roles_anywhere:\n    profile_arn: " profile "\n    role_arn: " role       \
              "\n    trust_anchor_arn: " anchor "\n"
 #define OF "arn:aws:rolesanywhere:us-east-2:123456789012:"
 
@@ -230,10 +231,10 @@ static void settings_of_roles_anywhere(void **state)
         "arn:aws:rolesanywhere:us-east-2:123456789012:profile/", "arn:aws:iam:us-east-2:123456789012:profile/a",
         "arn:aws:rolesanywhere:us-east-2:123456789012:profile/a b"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        PQ_AUTO_FREE char *text = pq_asprintf(IDENTITY "- type: aws\n  url: " ECR "\n  roles_anywhere: {profile_arn: '%s', "
-                                                       "role_arn: arn:aws:iam::123456789012:role/x, trust_anchor_arn: " OF
-                                                       "trust-anchor/b}\n",
-                                              wrong[i]);
+        PQ_AUTO_FREE char *text = pq_asprintf(
+            IDENTITY "- type: aws\n  url: " ECR "\n  roles_anywhere: {profile_arn: '%s', "
+                     "role_arn: arn:aws:iam::123456789012:role/x, trust_anchor_arn: " OF "trust-anchor/b}\n",
+            wrong[i]);
         refuse(text, "5:34: registry 1: `roles_anywhere.profile_arn` must be a profile such as "
                      "arn:aws:rolesanywhere:eu-west-1:123456789012:profile/ID\n");
     }
@@ -245,11 +246,16 @@ static void settings_of_the_others(void **state)
     refuse(IDENTITY "- {type: azure, url: a.azurecr.io, entra: {tenant: 'a b'}}\n",
            "3:36: registry 1: `entra.client_id` is missing\n"
            "3:53: registry 1: `entra.tenant` must be an id such as 72f988bf-86f1-41af-91ab-2d7cd011db47\n");
-    refuse(IDENTITY "- {type: gar, federation: {audience: projects/1/locations/global/workloadIdentityPools/p/providers/q}}\n",
+    refuse(IDENTITY
+           "- {type: gar, federation: {audience: projects/1/locations/global/workloadIdentityPools/p/providers/q}}\n",
            "3:38: registry 1: `federation.audience` must be "
            "//iam.googleapis.com/projects/N/locations/global/workloadIdentityPools/POOL/providers/PROVIDER\n");
-    static const char *const gateways[] = {"http://gateway.example.com", "https://", "https:///x", "gateway.example.com",
-                                           "https://user@gateway.example.com", "https://gateway.example.com/?a",
+    static const char *const gateways[] = {"http://gateway.example.com",
+                                           "https://",
+                                           "https:///x",
+                                           "gateway.example.com",
+                                           "https://user@gateway.example.com",
+                                           "https://gateway.example.com/?a",
                                            "https://gateway example.com"};
     for (size_t i = 0; i < sizeof gateways / sizeof *gateways; i++) {
         PQ_AUTO_FREE char *text =
