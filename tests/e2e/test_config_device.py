@@ -1,5 +1,6 @@
 """`config check` for a device.yml: who the device is, what each entry says, and all that is wrong at once. Offline."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,17 @@ def test_a_copied_credential_is_warned_of(device, secret):
     result = device.run("config", "check")
     assert "credentials_file: " in result.out and "device " not in result.out
     assert "`pratique policy --device`" in result.err and "`pratique device setup`" in result.err
+
+
+def test_what_the_manual_shows(place):
+    """Every piece of a device.yml in docs/devices.md is one."""
+    device = Device(place)
+    pieces = re.findall(r"^```yaml\n(.*?)^```$", (ROOT / "docs/devices.md").read_text(), re.MULTILINE | re.DOTALL)
+    for piece in pieces:
+        whole = {"-": "registries:\n" + piece, "r": piece, "i": piece + "registries: []\n"}[piece[0]]
+        device.write(whole, identity=piece[0] == "-")
+        device.run("policy", "--device", "--account", "1" * 12)
+    assert len(pieces) == 7
 
 
 def test_the_example(place):
