@@ -3,11 +3,11 @@
 #include <jansson.h>
 #include <string.h>
 
-#include "auth/policy_kind.h"
+#include "auth/policy_device.h"
 #include "base/limits.h"
 
 static const pq_policy_kind *const kinds[] = {&pq_policy_kind_aws, &pq_policy_kind_azure, &pq_policy_kind_gar,
-                                              &pq_policy_kind_generic};
+                                              &pq_policy_kind_generic, &pq_policy_kind_gateway};
 
 void pq_policies_clear(pq_policies *policies)
 {
@@ -17,6 +17,7 @@ void pq_policies_clear(pq_policies *policies)
             free(policy->steps[j].note);
             free(policy->steps[j].command);
             free(policy->steps[j].document);
+            free(policy->steps[j].file);
         }
         free(policy->steps);
         free(policy->identity);
@@ -49,6 +50,16 @@ const char *pq_policy_repository(const char *name)
     return slash ? slash + 1 : "";
 }
 
+char *pq_policy_all_of(const char *host)
+{
+    return pq_asprintf("%s/*", host);
+}
+
+bool pq_policy_is_all(const char *name)
+{
+    return pq_streq(pq_policy_repository(name), "*");
+}
+
 void pq_shell_add(pq_buf *command, const char *word)
 {
     bool plain = *word != '\0';
@@ -79,6 +90,8 @@ char *pq_shell_wanted(const pq_config_registry *entry, const char *name, const c
 
 char *pq_policy_identity(const pq_config_registry *entry)
 {
+    if (pq_config_device_way(entry->auth))
+        return pq_policy_device_identity(entry);
     if (entry->auth != PQ_AUTH_SECRET)
         return pq_asprintf("auth: %s", entry->auth == PQ_AUTH_OIDC ? "oidc" : "environment");
     return pq_asprintf("secret %s", entry->secret.text ? entry->secret.text : entry->azure_cert_secret.text);
@@ -173,7 +186,10 @@ char *pq_policy_step_command(const pq_policy_step *step, int indent)
         return NULL;
     PQ_AUTO_BUF text = PQ_BUF(SIZE_MAX / 2);
     pq_buf_adds(&text, step->command);
-    if (step->document && indent == 0) {
+    if (step->file) {
+        PQ_AUTO_FREE char *url = pq_asprintf("file://%s", step->file);
+        pq_shell_add(&text, url);
+    } else if (step->document && indent == 0) {
         pq_shell_add(&text, step->document);
     } else if (step->document) {
         json_t *root = json_loads(step->document, 0, NULL);

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "auth/aws_host.h"
-#include "auth/policy_kind.h"
+#include "auth/policy_device.h"
 #include "config/host.h"
 
 /* All inline policies of a role together may have 10,240. */
@@ -19,8 +19,9 @@ typedef struct principal {
     char account[13]; /* "" when not known */
     const char *arn;  /* of a role; NULL when not known. Borrowed */
     bool is_role;
-    char *target; /* --role-name … or --user-name …, for a shell */
-    char *policy; /* how a managed policy for it is called */
+    char *target;          /* --role-name … or --user-name …, for a shell */
+    char *policy;          /* how a managed policy for it is called */
+    pq_policy_role device; /* empty but for the role of a device's certificate */
 } principal;
 
 static void clear_principal(principal *who)
@@ -28,6 +29,7 @@ static void clear_principal(principal *who)
     free(who->name);
     free(who->target);
     free(who->policy);
+    pq_policy_role_clear(&who->device);
 }
 #define AUTO_PRINCIPAL PQ_CLEANUP(clear_principal) principal
 
@@ -73,6 +75,8 @@ bool pq_policy_role_valid(const char *role)
 static char *key(const pq_policy_options *options, const pq_config_registry *entry, const char *host)
 {
     const char *partition = partition_of(host)->name;
+    if (pq_policy_is_of_device(entry))
+        return pq_policy_device_key(options, entry);
     if (options->aws_role)
         return pq_strdup(partition);
     if (entry->role_arn.text)
@@ -81,15 +85,23 @@ static char *key(const pq_policy_options *options, const pq_config_registry *ent
     return pq_asprintf("%s %s %s", partition, identity, entry->profile.text ? entry->profile.text : "");
 }
 
+/* Keys that somebody wrote down: of an IAM user. */
+static bool has_keys(const pq_config_registry *entry)
+{
+    return entry->auth == PQ_AUTH_SECRET || entry->auth == PQ_AUTH_FILE;
+}
+
 static char *identity_words(const pq_policy_ask *ask)
 {
     const pq_config_registry *entry = ask->entry;
+    if (pq_policy_is_of_device(entry))
+        return pq_policy_device_identity(entry);
     if (ask->options->aws_role)
         return pq_asprintf("role %s", ask->options->aws_role);
     PQ_AUTO_FREE char *identity = pq_policy_identity(entry);
     if (entry->role_arn.text)
         return pq_asprintf("%s, role %s", identity, entry->role_arn.text);
-    if (entry->auth != PQ_AUTH_SECRET)
+    if (!has_keys(entry))
         return pq_steal(identity);
     return pq_asprintf("%s, profile %s", identity, entry->profile.text ? entry->profile.text : "default");
 }
@@ -97,11 +109,11 @@ static char *identity_words(const pq_policy_ask *ask)
 /* Who holds the keys, or whom the environment makes us. Owned. */
 static char *wanted_name(const pq_config_registry *entry)
 {
-    PQ_AUTO_FREE char *words = pq_asprintf("the IAM user whose keys are in secret %s, profile %s",
-                                           entry->secret.text ? entry->secret.text : "-",
+    PQ_AUTO_FREE char *identity = pq_policy_identity(entry);
+    PQ_AUTO_FREE char *words = pq_asprintf("the IAM user whose keys are in %s, profile %s", identity,
                                            entry->profile.text ? entry->profile.text : "default");
-    return entry->auth == PQ_AUTH_SECRET ? pq_shell_wanted(entry, "IAM_USER", words)
-                                         : pq_shell_wanted(entry, "IAM_ROLE", "the IAM role that the job runs as");
+    return has_keys(entry) ? pq_shell_wanted(entry, "IAM_USER", words)
+                           : pq_shell_wanted(entry, "IAM_ROLE", "the IAM role that the job runs as");
 }
 
 /* What a policy may be called; it goes into commands as it is. Takes `name`, gives it back. */
@@ -123,13 +135,21 @@ static char *policy_name(const pq_config_registry *entry)
                                       entry->profile.text ? entry->profile.text : "default"));
 }
 
-static void find_principal(const pq_policy_ask *ask, principal *out)
+static void find_principal(const pq_policy_ask *ask, const pq_policy *policy, principal *out)
 {
     const pq_config_registry *entry = ask->entry;
     const char *role = ask->options->aws_role ? ask->options->aws_role : entry->role_arn.text;
     PQ_AUTO_BUF target = PQ_BUF(SIZE_MAX / 2);
-    out->is_role = role || entry->auth != PQ_AUTH_SECRET;
-    if (role) {
+    out->is_role = role || !has_keys(entry);
+    if (pq_policy_is_of_device(entry)) {
+        pq_policy_device_role(ask, policy, &out->device);
+        out->name = pq_strdup(out->device.name);
+        out->arn = out->device.arn;
+        (void)memcpy(out->account, out->device.account, sizeof out->account);
+        pq_buf_adds(&target, "--role-name");
+        pq_shell_add(&target, out->name);
+        out->policy = as_policy_name(pq_asprintf("pratique-pull-%s", out->name));
+    } else if (role) {
         const char *account = account_in(role), *slash = strrchr(role, '/');
         out->name = pq_strdup(*account && slash ? slash + 1 : role);
         out->arn = *account ? role : NULL;
@@ -238,7 +258,8 @@ static void attach_inline(pq_policy *policy, const principal *who, char *documen
     pq_policy_add(policy, "Run again after a change: it replaces the policy that it made before.",
                   pq_asprintf("aws iam put-%s-policy %s --policy-name %s --policy-document",
                               who->is_role ? "role" : "user", who->target, who->policy),
-                  document);
+                  document)
+        ->name = "pull";
 }
 
 static void attach_managed(pq_policy *policy, const principal *who, pq_strings *documents)
@@ -258,7 +279,8 @@ static void attach_managed(pq_policy *policy, const principal *who, pq_strings *
             documents->count > 1 ? pq_asprintf("%s-%zu", who->policy, i + 1) : pq_strdup(who->policy);
         pq_policy_add(policy, i ? NULL : note,
                       pq_asprintf("aws iam create-policy --policy-name %s --policy-document", name),
-                      pq_steal(documents->at[i]));
+                      pq_steal(documents->at[i]))
+            ->name = "pull";
         pq_policy_add(policy, NULL,
                       pq_asprintf("aws iam attach-%s-policy %s --policy-arn \"arn:%s:iam::%s:policy/%s\"",
                                   who->is_role ? "role" : "user", who->target, partition, account, name),
@@ -305,7 +327,7 @@ static void add_assume(const pq_policy_ask *ask, pq_policy *policy, const princi
 }
 
 /* Registries of another account than the identity's let it in themselves, too. */
-static void add_cross_account(pq_policy *policy, const principal *who)
+static void add_cross_account(const pq_policy_ask *ask, pq_policy *policy, const principal *who)
 {
     PQ_AUTO_FREE char *note = NULL;
     for (size_t i = 0; i < policy->repositories.count; i++) {
@@ -324,34 +346,46 @@ static void add_cross_account(pq_policy *policy, const principal *who)
                 "run in their account, and replaces a policy that the repository has (`aws ecr "
                 "get-repository-policy` shows it).",
                 who->account);
+        PQ_AUTO_FREE char *each = pq_policy_is_all(policy->repositories.at[i])
+                                      ? pq_shell_wanted(ask->entry, "REPOSITORY", "each repository that devices pull")
+                                      : pq_strdup(repository);
         pq_policy_step *step = pq_policy_add(
             policy, note,
             pq_asprintf("aws ecr set-repository-policy --region %s --registry-id %s --repository-name %s --policy-text",
-                        ecr.region, ecr.account, repository),
+                        ecr.region, ecr.account, each),
             dump(document));
         step->by_hand = true;
+        step->name = "repository";
     }
 }
 
 static void make(const pq_policy_ask *ask, pq_policy *policy, pq_errors *errors)
 {
-    (void)errors;
     AUTO_PRINCIPAL who = {0};
     PQ_AUTO_STRINGS documents = {0};
     policy->identity = identity_words(ask);
-    find_principal(ask, &who);
+    find_principal(ask, policy, &who);
+    if (who.device.name && !*who.account) {
+        (void)pq_errors_add(errors, PQ_EFAILED, policy->registries.at[0], "give --account",
+                            "does not say which account the role of the devices is of");
+        return;
+    }
+    if (who.device.name)
+        pq_policy_device_before(ask, policy, &who.device);
     make_documents(policy, &documents);
     size_t most = who.is_role ? MANAGED_MAX : USER_INLINE_MAX;
     if (documents.count == 1 && strlen(documents.at[0]) <= most)
         attach_inline(policy, &who, pq_steal(documents.at[0]));
     else
         attach_managed(policy, &who, &documents);
-    if (!ask->options->aws_role && who.arn && ask->entry->auth == PQ_AUTH_OIDC)
+    if (who.device.name)
+        pq_policy_device_after(ask, policy, &who.device, errors);
+    else if (!ask->options->aws_role && who.arn && ask->entry->auth == PQ_AUTH_OIDC)
         add_oidc_trust(ask, policy, &who);
     else if (!ask->options->aws_role && who.arn)
         add_assume(ask, policy, &who);
     if (*who.account)
-        add_cross_account(policy, &who);
+        add_cross_account(ask, policy, &who);
     else
         pq_policy_add(policy,
                       "A repository of another account than the identity's must let it in itself, too (`aws ecr "

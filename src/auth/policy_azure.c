@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "auth/kind.h"
-#include "auth/policy_kind.h"
+#include "auth/policy_device.h"
 
 static char *key(const pq_policy_options *options, const pq_config_registry *entry, const char *host)
 {
@@ -56,15 +56,16 @@ static void add_condition(const pq_policy *policy, pq_buf *out)
 static void add_role(pq_policy *policy, const char *registry, const char *assignee)
 {
     PQ_AUTO_BUF command = PQ_BUF(SIZE_MAX / 2);
+    bool all = pq_policy_is_all(policy->repositories.at[0]);
     pq_buf_addf(
         &command,
         "if [ \"$(az acr show --name %s --query roleAssignmentMode --output tsv)\" = AbacRepositoryPermissions ]\n"
         "then\n"
         "  az role assignment create --assignee %s --role 'Container Registry Repository Reader' \\\n"
-        "    --scope \"$(az acr show --name %s --query id --output tsv)\" --condition-version 2.0 \\\n"
-        "    --condition",
-        registry, assignee, registry);
-    add_condition(policy, &command);
+        "    --scope \"$(az acr show --name %s --query id --output tsv)\"%s",
+        registry, assignee, registry, all ? "" : " --condition-version 2.0 \\\n    --condition");
+    if (!all)
+        add_condition(policy, &command);
     pq_buf_addf(&command,
                 "\nelse\n"
                 "  az role assignment create --assignee %s --role AcrPull \\\n"
@@ -127,6 +128,8 @@ static void make(const pq_policy_ask *ask, pq_policy *policy, pq_errors *errors)
     const char *client = ask->entry->azure_client_id.text;
     policy->identity = pq_policy_identity(ask->entry);
     add_cloud(policy);
+    if (ask->entry->auth == PQ_AUTH_ENTRA)
+        pq_policy_device_entra(ask, policy);
     if (!client && user && !is_application(user))
         add_scope_map(policy, registry, user);
     else

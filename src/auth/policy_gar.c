@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "auth/json_memory.h"
-#include "auth/policy_kind.h"
+#include "auth/policy_device.h"
 
 static char *key(const pq_policy_options *options, const pq_config_registry *entry, const char *host)
 {
@@ -145,33 +145,72 @@ static bool read_place(const char *name, place *out)
     return out->location && out->project && out->repository && *rest;
 }
 
+/* What is bound in one repository; the three words are for a shell, each behind a blank. */
+static char *binding_of(const char *repository, const char *location, const char *project, const char *member)
+{
+    return pq_asprintf("gcloud artifacts repositories add-iam-policy-binding%s --location%s --project%s --member %s "
+                       "--role roles/artifactregistry.reader --condition None",
+                       repository, location, project, member);
+}
+
+/* The binding for a name, or NULL with an error. Owned. */
+static char *bind_name(const char *name, const char *member, pq_errors *errors)
+{
+    AUTO_PLACE where = {0};
+    if (!read_place(name, &where)) {
+        (void)pq_errors_add(errors, PQ_EFAILED, name, "write HOST/PROJECT/REPOSITORY/IMAGE, or gcr.io/PROJECT/IMAGE",
+                            "names no repository of Artifact Registry");
+        return NULL;
+    }
+    PQ_AUTO_BUF repository = PQ_BUF(SIZE_MAX / 2), location = PQ_BUF(SIZE_MAX / 2), project = PQ_BUF(SIZE_MAX / 2);
+    pq_shell_add(&repository, where.repository);
+    pq_shell_add(&location, where.location);
+    pq_shell_add(&project, where.project);
+    return binding_of(pq_buf_text(&repository), pq_buf_text(&location), pq_buf_text(&project), member);
+}
+
+/* The same where no repository is named: an administrator knows which they are. Owned. */
+static char *bind_wanted(const pq_policy_ask *ask, const char *name, const char *member)
+{
+    const char *known_host = ask->entry->host.text;
+    PQ_AUTO_FREE char *host = pq_policy_host(name);
+    PQ_AUTO_FREE char *known = known_host ? location_of(host) : NULL;
+    PQ_AUTO_FREE char *location =
+        known ? pq_strdup(known) : pq_shell_wanted(ask->entry, "LOCATION", "where the repository is, such as us");
+    PQ_AUTO_FREE char *repository = pq_shell_wanted(ask->entry, "REPOSITORY", "the repository that devices pull from");
+    PQ_AUTO_FREE char *project = pq_shell_wanted(ask->entry, "REPOSITORY_PROJECT", "the project of that repository");
+    PQ_AUTO_FREE char *of = pq_asprintf(" %s", repository);
+    PQ_AUTO_FREE char *at = pq_asprintf(" %s", location);
+    PQ_AUTO_FREE char *in = pq_asprintf(" %s", project);
+    return binding_of(of, at, in, member);
+}
+
+/* Who is to read: one, or each device. */
+static void find_members(const pq_policy_ask *ask, pq_policy *policy, pq_strings *out)
+{
+    PQ_AUTO_FREE char *pool = pool_of(ask->entry->audience.text);
+    if (pool)
+        pq_policy_device_federation(ask, policy, pool);
+    if (pool && !ask->entry->service_account.text)
+        pq_policy_device_principals(ask, pool, out);
+    else
+        pq_strings_take(out, member_of(ask));
+}
+
 static void make(const pq_policy_ask *ask, pq_policy *policy, pq_errors *errors)
 {
-    PQ_AUTO_FREE char *member = member_of(ask);
-    PQ_AUTO_STRINGS seen = {0};
+    PQ_AUTO_STRINGS members = {0}, seen = {0};
     policy->identity = pq_policy_identity(ask->entry);
+    find_members(ask, policy, &members);
     const char *note = "The role Artifact Registry Reader in each repository. A repository holds all the images below "
                        "it; nothing smaller can be given.";
-    for (size_t i = 0; i < policy->repositories.count; i++) {
-        AUTO_PLACE where = {0};
-        const char *name = policy->repositories.at[i];
-        if (!read_place(name, &where)) {
-            (void)pq_errors_add(errors, PQ_EFAILED, name,
-                                "write HOST/PROJECT/REPOSITORY/IMAGE, or gcr.io/PROJECT/IMAGE",
-                                "names no repository of Artifact Registry");
+    for (size_t i = 0; i < policy->repositories.count * members.count; i++) {
+        const char *name = policy->repositories.at[i / members.count], *member = members.at[i % members.count];
+        PQ_AUTO_FREE char *command =
+            pq_policy_is_all(name) ? bind_wanted(ask, name, member) : bind_name(name, member, errors);
+        if (!command || !pq_strings_add_once(&seen, command))
             continue;
-        }
-        PQ_AUTO_BUF command = PQ_BUF(SIZE_MAX / 2);
-        pq_buf_adds(&command, "gcloud artifacts repositories add-iam-policy-binding");
-        pq_shell_add(&command, where.repository);
-        pq_buf_adds(&command, " --location");
-        pq_shell_add(&command, where.location);
-        pq_buf_adds(&command, " --project");
-        pq_shell_add(&command, where.project);
-        pq_buf_addf(&command, " --member %s --role roles/artifactregistry.reader --condition None", member);
-        if (!pq_strings_add_once(&seen, pq_buf_text(&command)))
-            continue;
-        pq_policy_add(policy, note, pq_buf_steal(&command), NULL);
+        pq_policy_add(policy, note, pq_steal(command), NULL);
         note = NULL;
     }
 }

@@ -40,23 +40,49 @@ static char *podman_place(void)
     return is_absolute(home) ? pq_path_join(home, ".config/containers/auth.json") : NULL;
 }
 
-bool pq_client_config_place(pq_client client, const char *into, char **out, pq_error *err)
+static char *podman_durable_place(void)
 {
-    PQ_AUTO_FREE char *path = into ? pq_path_join(into, client == PQ_CLIENT_DOCKER ? "config.json" : "auth.json")
-                              : client == PQ_CLIENT_DOCKER ? docker_place()
-                                                           : podman_place();
+    const char *own = getenv("REGISTRY_AUTH_FILE"), *config = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
+    if (own && *own)
+        return pq_strdup(own);
+    if (is_absolute(config))
+        return pq_path_join(config, "containers/auth.json");
+    return is_absolute(home) ? pq_path_join(home, ".config/containers/auth.json") : NULL;
+}
+
+static char *place_below(pq_client client, const char *into)
+{
+    return pq_path_join(into, client == PQ_CLIENT_DOCKER ? "config.json" : "auth.json");
+}
+
+static bool make_absolute(const char *path, char **out, pq_error *err)
+{
     if (!path)
         return pq_fail(err, PQ_ECONFIG, NULL, "set $HOME, or name a folder with --into DIR",
                        "nothing says where the client's configuration is");
-    if (*path == '/') {
-        *out = pq_steal(path);
-        return true;
-    }
-    PQ_AUTO_FREE char *here = getcwd(NULL, 0);
-    if (!here)
+    PQ_AUTO_FREE char *here = *path == '/' ? NULL : getcwd(NULL, 0);
+    if (*path != '/' && !here)
         return pq_fail_errno(err, NULL, "the working folder cannot be found");
-    *out = pq_path_join(here, path);
+    *out = here ? pq_path_join(here, path) : pq_strdup(path);
     return true;
+}
+
+bool pq_client_config_place(pq_client client, const char *into, char **out, pq_error *err)
+{
+    PQ_AUTO_FREE char *path = into                         ? place_below(client, into)
+                              : client == PQ_CLIENT_DOCKER ? docker_place()
+                                                           : podman_place();
+    return make_absolute(path, out, err);
+}
+
+bool pq_client_config_durable_place(pq_client client, const char *into, const char *home, char **out, pq_error *err)
+{
+    const char *below = client == PQ_CLIENT_DOCKER ? ".docker/config.json" : ".config/containers/auth.json";
+    PQ_AUTO_FREE char *path = into                         ? place_below(client, into)
+                              : home                       ? pq_path_join(home, below)
+                              : client == PQ_CLIENT_DOCKER ? docker_place()
+                                                           : podman_durable_place();
+    return make_absolute(path, out, err);
 }
 
 void pq_client_keys(pq_client client, const char *host, pq_strings *out)

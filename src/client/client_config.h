@@ -14,6 +14,10 @@ typedef enum pq_client {
  * $REGISTRY_AUTH_FILE, else $XDG_RUNTIME_DIR/containers, for root /run/containers/0, else $XDG_CONFIG_HOME/containers
  * (~/.config). Absolute. PQ_ECONFIG when nothing says where. */
 bool pq_client_config_place(pq_client client, const char *into, char **out, pq_error *err) PQ_MUST_USE;
+/* The same, but where it outlasts a start of the machine: podman's own first choice is in memory. `home` (or NULL) is
+ * the home of another user, whose environment is not ours. */
+bool pq_client_config_durable_place(pq_client client, const char *into, const char *home, char **out,
+                                    pq_error *err) PQ_MUST_USE;
 /* The keys under which a client looks for a host's helper: the host, and for Docker Hub docker's own name of it. */
 void pq_client_keys(pq_client client, const char *host, pq_strings *out);
 

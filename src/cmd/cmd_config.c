@@ -1,6 +1,7 @@
 /* pratique config check: everything that can be known offline. */
+#include "base/file.h"
 #include "cmd/commands.h"
-#include "cmd/session.h"
+#include "cmd/device_report.h"
 
 static void print_entry(pq_cli *cli, json_t *list, const pq_config_registry *entry)
 {
@@ -28,31 +29,63 @@ static void print_hub(pq_cli *cli, const pq_session *session)
     pq_print(cli, "%-8s %-52s %s\n", "hub", place, secret);
 }
 
+static void check_factory(pq_cli *cli, pq_session *session)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < session->config.registry_count; i++)
+        print_entry(cli, list, &session->config.registries[i]);
+    print_hub(cli, session);
+    if (cli->json)
+        pq_json_set(cli->document, "registries", list);
+    else
+        json_decref(list);
+    if (!session->config.registry_count && !session->config.hub.line)
+        pq_note("the configuration is good, but names no registry and no hub");
+    pq_auth_options options = {.config = &session->config, .secrets = session->secrets};
+    PQ_AUTO_AUTH *auth = pq_auth_new(&options);
+    if (pq_auth_check(auth, &cli->errors) && (session->config.registry_count || session->config.hub.line))
+        pq_print(cli, "the configuration is good, and every secret that it names is there\n");
+}
+
+static void check_device(pq_cli *cli, pq_session *session)
+{
+    PQ_AUTO_DEVICE_FACTS facts = {0};
+    bool good = pq_device_report_check(cli, session, &facts);
+    pq_device_report(cli, session, &facts);
+    if (!session->config.registry_count)
+        pq_note("the configuration is good, but names no registry");
+    else if (good)
+        pq_print(cli, "the configuration is good, and so is what it names\n");
+}
+
+/* On a device there is no factory-config.yml to be found, but a device.yml in its usual place. */
+static bool read_any(pq_cli *cli, pq_session *session)
+{
+    bool may_be_device =
+        !cli->config_option && !cli->device_option && !pq_getenv("PRATIQUE_CONFIG") && pq_path_exists(PQ_DEVICE_CONFIG);
+    if (!pq_session_read_config(session, cli, NULL, !may_be_device))
+        return false;
+    if (session->config_path)
+        return true;
+    pq_note("using %s", PQ_DEVICE_CONFIG);
+    return pq_session_read_device(session, cli, NULL);
+}
+
 static void config_check(pq_cli *cli, const pq_arguments *arguments)
 {
     (void)arguments;
     PQ_AUTO_SESSION session = {0};
     if (cli->json)
         pq_json_set(cli->document, "config", json_null());
-    bool read = pq_session_read_config(&session, cli, NULL, true);
+    bool read = read_any(cli, &session);
     if (cli->json)
         pq_json_set(cli->document, "config", pq_json_text(session.config_path));
     if (!read || !pq_session_open_secrets(&session, cli))
         return;
-    json_t *list = json_array();
-    for (size_t i = 0; i < session.config.registry_count; i++)
-        print_entry(cli, list, &session.config.registries[i]);
-    print_hub(cli, &session);
-    if (cli->json)
-        pq_json_set(cli->document, "registries", list);
+    if (session.config.device.is_device)
+        check_device(cli, &session);
     else
-        json_decref(list);
-    if (!session.config.registry_count && !session.config.hub.line)
-        pq_note("the configuration is good, but names no registry and no hub");
-    pq_auth_options options = {.config = &session.config, .secrets = session.secrets};
-    PQ_AUTO_AUTH *auth = pq_auth_new(&options);
-    if (pq_auth_check(auth, &cli->errors) && (session.config.registry_count || session.config.hub.line))
-        pq_print(cli, "the configuration is good, and every secret that it names is there\n");
+        check_factory(cli, &session);
 }
 
 const pq_command pq_cmd_config_check = {
@@ -62,7 +95,8 @@ const pq_command pq_cmd_config_check = {
     .description = "Reads factory-config.yml and looks up every secret that it names. All problems are reported, each "
                    "with its line. Nothing is sent anywhere: `pratique check` logs in.",
     .examples = "$ pratique config check\n"
-                "$ pratique --config ci-scripts/factory-config.yml config check --json",
+                "$ pratique --config ci-scripts/factory-config.yml config check --json\n"
+                "$ pratique config check --device-config device.yml",
     .least = 0,
     .most = 0,
     .run = config_check,

@@ -105,7 +105,8 @@ static bool open_bound(question *q)
     q->session.config_path = pq_strdup(bound->config);
     if (!pq_trust_file(bound->config, &err))
         return fail(q, &err);
-    if (!pq_config_load(bound->config, NULL, &q->session.config, &q->cli->errors))
+    if (!(bound->device ? pq_config_load_device : pq_config_load)(bound->config, NULL, &q->session.config,
+                                                                  &q->cli->errors))
         return false;
     pq_secret_environment environment = bound_environment(bound);
     if (!pq_secrets_open(&environment, &q->session.secrets, &err))

@@ -4,18 +4,15 @@
 
 #include "base/docker_protocol.h"
 #include "base/file.h"
-#include "base/process.h"
 #include "base/runtime_dir.h"
 #include "base/trust.h"
-#include "client/client_edit.h"
 #include "client/google_hosts.h"
+#include "cmd/client_setup.h"
 #include "cmd/commands.h"
 #include "cmd/helper_place.h"
 #include "cmd/scan_options.h"
 #include "cmd/session.h"
 #include "config/host.h"
-
-static const char helper_name[] = "pratique";
 
 static const pq_option login_options[] = {
     {"client", '\0', "NAME",
@@ -37,29 +34,20 @@ static const pq_option logout_options[] = {
 typedef struct run {
     pq_cli *cli;
     pq_session session;
-    pq_client client;
-    char *path; /* of the client's configuration */
-    char *into; /* absolute, or NULL */
-    bool dry_run;
+    pq_client_binding client;
+    char *into;        /* absolute, or NULL */
     pq_binding wanted; /* login: the blocks to be written */
     pq_strings hosts;  /* logout: those named; empty for all */
-    pq_strings lines;  /* what changes, as a diff shows it */
-    pq_strings gone;   /* logout: hosts that were let go, and their caches */
-    pq_strings caches;
-    bool any_left;
     json_t *list;
 } run;
 
 static void run_clear(run *r)
 {
     pq_session_clear(&r->session);
-    free(r->path);
+    pq_client_binding_clear(&r->client);
     free(r->into);
     pq_binding_clear(&r->wanted);
     pq_strings_clear(&r->hosts);
-    pq_strings_clear(&r->lines);
-    pq_strings_clear(&r->gone);
-    pq_strings_clear(&r->caches);
     json_decref(r->list);
 }
 #define AUTO_RUN PQ_CLEANUP(run_clear) run
@@ -70,32 +58,17 @@ static bool fail(run *r, pq_error *err)
     return false;
 }
 
-/* The folder of --into, which is made only when something is written into it; resolved, where it is there. */
-static bool into_place(const char *into, char **out, pq_error *err)
-{
-    if (pq_path_absolute(into, out, err))
-        return true;
-    pq_error_clear(err);
-    PQ_AUTO_FREE char *here = getcwd(NULL, 0);
-    if (!here)
-        return pq_fail_errno(err, NULL, "the working folder cannot be found");
-    *out = pq_path_join(here, into);
-    return true;
-}
-
 static bool read_client(run *r, const pq_arguments *arguments)
 {
     const char *name = pq_arguments_value(arguments, "client"), *into = pq_arguments_value(arguments, "into");
     PQ_AUTO_ERROR err = {0};
-    r->dry_run = pq_arguments_have(arguments, "dry-run");
+    r->client.dry_run = pq_arguments_have(arguments, "dry-run");
     r->list = json_array();
-    if (name && !pq_streq(name, "docker") && !pq_streq(name, "podman"))
-        return pq_errors_add(&r->cli->errors, PQ_EUSAGE, NULL, "buildah and skopeo read podman's",
-                             "--client is docker or podman, not %s", name);
-    r->client = pq_streq(name, "podman") ? PQ_CLIENT_PODMAN : PQ_CLIENT_DOCKER;
-    if (into && !into_place(into, &r->into, &err))
+    if (!pq_client_option(r->cli, name, &r->client.client))
+        return false;
+    if (into && !pq_client_into(into, &r->into, &err))
         return fail(r, &err);
-    return pq_client_config_place(r->client, r->into, &r->path, &err) || fail(r, &err);
+    return pq_client_config_place(r->client.client, r->into, &r->client.path, &err) || fail(r, &err);
 }
 
 /* --- which hosts -------------------------------------------------------------------------------------------------- */
@@ -103,27 +76,6 @@ static bool read_client(run *r, const pq_arguments *arguments)
 static const pq_config_registry *entry_of(const run *r, const char *host)
 {
     return pq_config_registry_for_host(&r->session.config, host);
-}
-
-/* What the user named must be served. */
-static bool add_named(run *r, const pq_arguments *arguments, pq_strings *out)
-{
-    bool good = true;
-    for (size_t i = 0; i < arguments->word_count; i++) {
-        const char *word = arguments->words[i], *reason = NULL;
-        PQ_AUTO_FREE char *host = NULL, *right = NULL;
-        if (!pq_host_parse(word, &host, &reason, &right)) {
-            PQ_AUTO_FREE char *hint = right ? pq_asprintf("write %s", right) : NULL;
-            good = pq_errors_add(&r->cli->errors, PQ_EUSAGE, word, hint, "is not a registry's host: it %s", reason);
-        } else if (pq_streq(pq_session_access(&r->session, host), "anonymous")) {
-            good =
-                pq_errors_add(&r->cli->errors, PQ_ECONFIG, host, "add it to container_registries in the configuration",
-                              "the configuration has no entry for this registry");
-        } else {
-            (void)pq_strings_add_once(out, host);
-        }
-    }
-    return good;
 }
 
 /* Those of Google's that the files use: an entry without `url` serves names that no list can know. */
@@ -150,7 +102,7 @@ static bool find_hosts(run *r, const pq_arguments *arguments, const pq_strings *
     how.options = (pq_scan_options){.build_args = &how.build_args, .variables = &how.variables};
     pq_scan_arguments_define(&how, config);
     if (arguments->word_count)
-        return add_named(r, arguments, out) && add_scanned(r, folders, &how, out);
+        return pq_client_named_hosts(r->cli, &r->session, arguments, out) && add_scanned(r, folders, &how, out);
     for (size_t i = 0; i < config->registry_count; i++) {
         if (config->registries[i].host.text)
             (void)pq_strings_add_once(out, config->registries[i].host.text);
@@ -209,25 +161,19 @@ static void bind_host(run *r, const char *host, const char *program, const char 
     PQ_AUTO_ERROR no_store = {0};
     bool has_store = pq_store_place_find(&environment, &store, &no_store);
     pq_bound *bound = pq_binding_add(&r->wanted);
-    bound->host = pq_strdup(pq_docker_hub_name(host));
-    bound->program = pq_strdup(program);
-    bound->config = pq_strdup(r->session.config_path);
-    bound->access = pq_strdup(pq_session_access(&r->session, host));
+    pq_client_describe(&r->session, host, program, bound);
     bound->user = user_of(r, entry, host);
     bound->secrets = absolute(environment.secrets_option);
     bound->secrets_dir = absolute(environment.secrets_dir);
     bound->store = has_store ? absolute(store.path) : NULL;
     bound->store_key = has_store ? absolute(store.key_path) : NULL;
     if (runtime && has_token(entry)) {
-        PQ_AUTO_FREE char *beside = pq_binding_beside(r->path);
+        PQ_AUTO_FREE char *beside = pq_binding_beside(r->client.path);
         PQ_AUTO_FREE char *name = pq_cache_answer_name(beside, bound->host);
         bound->cache = pq_path_join(runtime, name);
     }
     if (entry && entry->oidc_token_env.text)
         pq_strings_add(&bound->environment, entry->oidc_token_env.text);
-    pq_client_keys(r->client, bound->host, &bound->keys);
-    for (size_t i = 0; i < bound->keys.count; i++)
-        pq_strings_add(&bound->were, "");
 }
 
 static void bind_hosts(run *r, const pq_strings *hosts, const char *program)
@@ -245,149 +191,7 @@ static void bind_hosts(run *r, const pq_strings *hosts, const char *program)
             bind_host(r, hosts->at[i], program, runtime);
 }
 
-/* --- the change --------------------------------------------------------------------------------------------------- */
-
-static void show(run *r, const char *key, const char *was, const char *is)
-{
-    if (pq_streq(was, is))
-        return;
-    if (was)
-        pq_strings_take(&r->lines, pq_asprintf("-    \"%s\": \"%s\"", key, was));
-    if (is)
-        pq_strings_take(&r->lines, pq_asprintf("+    \"%s\": \"%s\"", key, is));
-}
-
-static void bind_key(run *r, pq_client_config *config, const pq_bound *old, pq_bound *new, size_t index)
-{
-    const char *key = new->keys.at[index];
-    PQ_AUTO_FREE char *was = pq_client_config_helper(config, key);
-    show(r, key, was, helper_name);
-    const char *before = was && !pq_streq(was, helper_name) ? was : "";
-    for (size_t i = 0; old && i < old->keys.count; i++)
-        if (pq_streq(old->keys.at[i], key) && !*before)
-            before = old->were.at[i];
-    free(new->were.at[index]);
-    new->were.at[index] = pq_strdup(before);
-    pq_client_config_set(config, key, helper_name);
-    if (pq_client_config_has_login(config, key)) {
-        const char *client = r->client == PQ_CLIENT_DOCKER ? "docker" : "podman";
-        PQ_AUTO_FREE char *hint = pq_asprintf("`%s logout %s` takes it away", client, key);
-        pq_warn(r->path, hint, "still holds a password for %s, which is not used any more", key);
-    }
-}
-
-/* Strings and all; lists too. */
-static void copy_bound(const pq_bound *from, pq_bound *to)
-{
-    *to = (pq_bound){.host = pq_strdup(from->host),
-                     .program = pq_strdup(from->program),
-                     .config = pq_strdup(from->config),
-                     .access = pq_strdup(from->access),
-                     .user = pq_strdup(from->user),
-                     .secrets = pq_strdup(from->secrets),
-                     .secrets_dir = pq_strdup(from->secrets_dir),
-                     .store = pq_strdup(from->store),
-                     .store_key = pq_strdup(from->store_key),
-                     .cache = pq_strdup(from->cache)};
-    for (size_t i = 0; i < from->environment.count; i++)
-        pq_strings_add(&to->environment, from->environment.at[i]);
-    for (size_t i = 0; i < from->keys.count; i++) {
-        pq_strings_add(&to->keys, from->keys.at[i]);
-        pq_strings_add(&to->were, from->were.at[i]);
-    }
-}
-
-static bool bind_all(void *context, pq_client_config *config, pq_binding *binding, pq_error *err)
-{
-    run *r = context;
-    (void)err;
-    pq_strings_clear(&r->lines);
-    for (size_t i = 0; i < r->wanted.count; i++) {
-        pq_bound fresh;
-        copy_bound(&r->wanted.at[i], &fresh);
-        pq_bound *old = pq_binding_find(binding, fresh.host);
-        for (size_t k = 0; k < fresh.keys.count; k++)
-            bind_key(r, config, old, &fresh, k);
-        if (old) {
-            pq_bound_clear(old);
-            *old = fresh;
-        } else {
-            *pq_binding_add(binding) = fresh;
-        }
-    }
-    return true;
-}
-
-static void unbind_key(run *r, pq_client_config *config, const char *key, const char *was, bool last)
-{
-    PQ_AUTO_FREE char *is = pq_client_config_helper(config, key);
-    if (!pq_streq(is, helper_name))
-        return; /* somebody else's by now */
-    show(r, key, is, *was ? was : NULL);
-    if (*was)
-        pq_client_config_set(config, key, was);
-    else
-        pq_client_config_remove(config, key, last);
-}
-
-static bool unbind_all(void *context, pq_client_config *config, pq_binding *binding, pq_error *err)
-{
-    run *r = context;
-    (void)err;
-    pq_strings_clear(&r->lines);
-    pq_strings_clear(&r->gone);
-    pq_strings_clear(&r->caches);
-    for (size_t i = binding->count; i-- > 0;) {
-        pq_bound *bound = &binding->at[i];
-        if (r->hosts.count && !pq_strings_have(&r->hosts, bound->host))
-            continue;
-        for (size_t k = bound->keys.count; k-- > 0;)
-            unbind_key(r, config, bound->keys.at[k], bound->were.at[k], binding->made_helpers);
-        pq_strings_add(&r->gone, bound->host);
-        if (bound->cache)
-            pq_strings_add(&r->caches, bound->cache);
-        pq_binding_remove(binding, bound);
-    }
-    r->any_left = binding->count > 0;
-    return true;
-}
-
-static bool edit(run *r, pq_client_change *change, bool binding_first)
-{
-    PQ_AUTO_ERROR err = {0};
-    const pq_client_edit_options options = {
-        .path = r->path, .binding_first = binding_first, .dry_run = r->dry_run, .change = change, .context = r};
-    return pq_client_edit(&options, &err) || fail(r, &err);
-}
-
 /* --- what is said ------------------------------------------------------------------------------------------------- */
-
-static void print_change(run *r)
-{
-    pq_cli *cli = r->cli;
-    if (r->dry_run && r->lines.count) {
-        pq_print(cli, "--- %s\n+++ %s\n@@ credHelpers @@\n", r->path, r->path);
-        for (size_t i = 0; i < r->lines.count; i++) {
-            pq_print_text(cli, r->lines.at[i]);
-            pq_print(cli, "\n");
-        }
-    } else if (r->dry_run || !r->lines.count) {
-        pq_print(cli, "%s  %s\n", r->path, "unchanged");
-    } else {
-        pq_print(cli, "%s  changed\n", r->path);
-    }
-    if (!cli->json)
-        return;
-    PQ_AUTO_FREE char *beside = pq_binding_beside(r->path);
-    json_t *lines = json_array();
-    for (size_t i = 0; i < r->lines.count; i++)
-        pq_json_append(lines, pq_json_text(r->lines.at[i]));
-    pq_json_set(cli->document, "client", json_string(r->client == PQ_CLIENT_DOCKER ? "docker" : "podman"));
-    pq_json_set(cli->document, "file", pq_json_text(r->path));
-    pq_json_set(cli->document, "binding", pq_json_text(beside));
-    pq_json_set(cli->document, "registries", json_incref(r->list));
-    pq_json_set(cli->document, "changes", lines);
-}
 
 static void print_bound(run *r)
 {
@@ -410,28 +214,12 @@ static void print_bound(run *r)
     }
 }
 
-/* Clients find their helper by PATH. */
-static void warn_of_path(const char *helper)
+static void report(run *r)
 {
-    PQ_AUTO_FREE char *found = pq_process_find("docker-credential-pratique");
-    PQ_AUTO_FREE char *real = found ? realpath(found, NULL) : NULL;
-    PQ_AUTO_FREE char *ours = realpath(helper, NULL);
-    PQ_AUTO_FREE char *folder = pq_path_dirname(helper);
-    PQ_AUTO_FREE char *hint = pq_asprintf("put %s into PATH, or install with `make install`", folder);
-    if (!found)
-        pq_warn(NULL, hint, "docker-credential-pratique is not in PATH, so that no client will find it");
-    else if (!pq_streq(real, ours))
-        pq_warn(found, hint, "is another docker-credential-pratique than the one beside this program");
-}
-
-static void tell_environment(const run *r)
-{
-    if (!r->into)
-        return;
-    if (r->client == PQ_CLIENT_DOCKER)
-        pq_note("for this configuration: export DOCKER_CONFIG=%s", r->into);
-    else
-        pq_note("for this configuration: export REGISTRY_AUTH_FILE=%s", r->path);
+    json_t *told = pq_client_report(r->cli, &r->client, json_incref(r->list));
+    if (r->cli->json)
+        (void)json_object_update(r->cli->document, told);
+    json_decref(told);
 }
 
 /* --- the commands ------------------------------------------------------------------------------------------------- */
@@ -441,6 +229,9 @@ static bool prepare(run *r, const pq_arguments *arguments, char **program)
     PQ_AUTO_STRINGS folders = {0}, hosts = {0};
     PQ_AUTO_FREE char *helper = NULL;
     PQ_AUTO_ERROR err = {0};
+    if (r->cli->device_option)
+        return pq_errors_add(&r->cli->errors, PQ_EUSAGE, NULL, "use `pratique device setup`",
+                             "login binds the registries of a factory-config.yml");
     pq_arguments_values(arguments, "scan", &folders);
     if (!pq_session_read_config(&r->session, r->cli, &folders, true))
         return false;
@@ -453,7 +244,7 @@ static bool prepare(run *r, const pq_arguments *arguments, char **program)
     if (!pq_auth_check_hosts(r->session.auth, &hosts, &r->cli->errors))
         return false;
     bind_hosts(r, &hosts, *program);
-    warn_of_path(helper);
+    pq_client_warn_of_path(helper);
     return r->cli->errors.count == 0;
 }
 
@@ -461,22 +252,17 @@ static void login(pq_cli *cli, const pq_arguments *arguments)
 {
     AUTO_RUN r = {.cli = cli};
     PQ_AUTO_FREE char *program = NULL;
-    if (!read_client(&r, arguments) || !prepare(&r, arguments, &program) || !edit(&r, bind_all, true))
+    PQ_AUTO_ERROR err = {0};
+    if (!read_client(&r, arguments) || !prepare(&r, arguments, &program))
         return;
-    print_bound(&r);
-    print_change(&r);
-    tell_environment(&r);
-}
-
-static void forget_tokens(const run *r)
-{
-    for (size_t i = 0; !r->dry_run && i < r->caches.count; i++) {
-        PQ_AUTO_ERROR ignored = {0};
-        PQ_AUTO_FREE char *folder = pq_path_dirname(r->caches.at[i]);
-        PQ_AUTO_CACHE *cache = pq_cache_open(folder, &ignored);
-        if (cache)
-            pq_cache_forget_answer(cache, pq_path_basename(r->caches.at[i]));
+    if (!pq_client_bind(&r.client, &r.wanted, &err)) {
+        (void)fail(&r, &err);
+        return;
     }
+    print_bound(&r);
+    report(&r);
+    if (r.into)
+        pq_client_tell_environment(&r.client);
 }
 
 static void logout(pq_cli *cli, const pq_arguments *arguments)
@@ -488,20 +274,12 @@ static void logout(pq_cli *cli, const pq_arguments *arguments)
     }
     if (!read_client(&r, arguments))
         return;
-    PQ_AUTO_FREE char *beside = pq_binding_beside(r.path);
-    if (!pq_path_exists(beside)) {
-        pq_note("%s is not bound to pratique", r.path);
-    } else {
-        if (!edit(&r, unbind_all, false))
-            return;
-        for (size_t i = 0; i < r.hosts.count; i++)
-            if (!pq_strings_have(&r.gone, r.hosts.at[i]))
-                pq_note("%s was not bound there", r.hosts.at[i]);
-        forget_tokens(&r);
-    }
-    for (size_t i = 0; i < r.gone.count; i++)
-        pq_json_append(r.list, json_pack("{s:s}", "registry", r.gone.at[i]));
-    print_change(&r);
+    const pq_client_unbind_options options = {.hosts = &r.hosts};
+    if (!pq_client_let_go(cli, &r.client, &options))
+        return;
+    for (size_t i = 0; i < r.client.gone.count; i++)
+        pq_json_append(r.list, json_pack("{s:s}", "registry", r.client.gone.at[i]));
+    report(&r);
 }
 
 const pq_command pq_cmd_login = {
@@ -531,7 +309,8 @@ const pq_command pq_cmd_logout = {
     .summary = "take away what login has written",
     .description =
         "Takes away what `login` has written into a client's configuration, for HOST or for all, and puts back "
-        "what it has replaced. Tokens that are kept for these hosts are forgotten. All else stays.",
+        "what it has replaced. Tokens that are kept for these hosts are forgotten. All else stays. What `device setup` "
+        "has written there it takes away too; the units of the device stay.",
     .examples = "$ pratique logout\n"
                 "$ pratique logout --client podman ghcr.example.com",
     .options = logout_options,

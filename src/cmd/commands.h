@@ -9,6 +9,7 @@ extern const pq_command pq_cmd_images;
 extern const pq_command pq_cmd_check;
 extern const pq_command pq_cmd_policy;
 extern const pq_command pq_cmd_login, pq_cmd_logout;
+extern const pq_command pq_cmd_device_setup;
 extern const pq_command pq_cmd_credential_get, pq_cmd_credential_store, pq_cmd_credential_erase, pq_cmd_credential_list,
     pq_cmd_credential_kubelet;
 extern const pq_command pq_cmd_target_build, pq_cmd_target_show, pq_cmd_target_verify;

@@ -287,7 +287,7 @@ static void finish(pq_entry_reader *r)
 static bool needs_identity(const pq_config *config)
 {
     for (size_t i = 0; i < config->registry_count; i++)
-        if (config->registries[i].auth != PQ_AUTH_FILE)
+        if (config->registries[i].auth != PQ_AUTH_FILE && pq_config_device_way(config->registries[i].auth))
             return true;
     return false;
 }

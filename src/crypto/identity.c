@@ -97,24 +97,60 @@ static bool open_key(const pq_identity_place *place, pq_pkey **out, pq_error *er
     return pq_pkcs11_load_key(place->key, where, &key, err) && pq_pkey_take(key, where, out, err);
 }
 
-bool pq_identity_open(const pq_identity_place *place, pq_identity **out, pq_error *err)
+static pq_identity *new_identity(const pq_identity_place *place)
 {
-    PQ_AUTO_IDENTITY *identity = pq_alloc(1, sizeof *identity);
+    pq_identity *identity = pq_alloc(1, sizeof *identity);
     identity->certificate_place = pq_strdup(place->certificate);
     identity->certificate_where = where_of(place->certificate_where, place->certificate);
     identity->in_token = pq_pkcs11_is_uri(place->key);
-    if (!open_certificate(place, &identity->certificate, err) || !open_key(place, &identity->key, err))
+    return identity;
+}
+
+static bool judge_match(const pq_identity_place *place, const pq_identity *identity, pq_error *err)
+{
+    if (pq_certificate_matches(identity->certificate, identity->key))
+        return true;
+    PQ_AUTO_FREE char *where = where_of(place->key_where, place->key);
+    PQ_AUTO_FREE char *hint = pq_asprintf(
+        "put the certificate that was issued for this key at %s; the first one in the file counts", place->certificate);
+    return pq_fail(err, PQ_ECONFIG, where, hint, "the private key is not that of the certificate %s (%s)",
+                   place->certificate, pq_certificate_name(identity->certificate));
+}
+
+bool pq_identity_open(const pq_identity_place *place, pq_identity **out, pq_error *err)
+{
+    PQ_AUTO_IDENTITY *identity = new_identity(place);
+    if (!open_certificate(place, &identity->certificate, err) || !open_key(place, &identity->key, err) ||
+        !judge_match(place, identity, err))
         return false;
-    if (!pq_certificate_matches(identity->certificate, identity->key)) {
-        PQ_AUTO_FREE char *where = where_of(place->key_where, place->key);
-        PQ_AUTO_FREE char *hint =
-            pq_asprintf("put the certificate that was issued for this key at %s; the first one in the file counts",
-                        place->certificate);
-        return pq_fail(err, PQ_ECONFIG, where, hint, "the private key is not that of the certificate %s (%s)",
-                       place->certificate, pq_certificate_name(identity->certificate));
-    }
     *out = pq_steal(identity);
     return true;
+}
+
+bool pq_identity_examine(const pq_identity_place *place, pq_identity **out, pq_errors *errors)
+{
+    PQ_AUTO_IDENTITY *identity = new_identity(place);
+    PQ_AUTO_ERROR first = {0}, second = {0}, match = {0};
+    size_t before = errors->count;
+    if (!open_certificate(place, &identity->certificate, &first))
+        pq_errors_take(errors, &first);
+    if (!open_key(place, &identity->key, &second))
+        pq_errors_take(errors, &second);
+    if (identity->certificate && identity->key && !judge_match(place, identity, &match))
+        pq_errors_take(errors, &match);
+    if (identity->certificate)
+        *out = pq_steal(identity);
+    return errors->count == before;
+}
+
+bool pq_identity_is_token(const char *place)
+{
+    return pq_pkcs11_is_uri(place);
+}
+
+char *pq_identity_pin_file(const char *place)
+{
+    return pq_pkcs11_is_uri(place) ? pq_pkcs11_pin_file(place) : NULL;
 }
 
 /* --- looking ------------------------------------------------------------------------------------------------------ */

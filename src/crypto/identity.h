@@ -20,6 +20,13 @@ typedef struct pq_identity_place {
  * there, not readable, not of its form, of a kind that is not used here, two that do not match, a key file that others
  * may read or change. Dates are not looked at: pq_identity_judge_dates(). */
 bool pq_identity_open(const pq_identity_place *place, pq_identity **out, pq_error *err) PQ_MUST_USE;
+/* The same, but all that is wrong with either is added to `errors`, so that both can be mended at once. With problems
+ * `*out` is set all the same if the certificate is good, to be looked at; it may lack its key then. */
+bool pq_identity_examine(const pq_identity_place *place, pq_identity **out, pq_errors *errors) PQ_MUST_USE;
+/* Whether a certificate or a key is said to lie in a token; and then the file of its PIN, NULL when there is none.
+ * Owned. */
+bool pq_identity_is_token(const char *place);
+char *pq_identity_pin_file(const char *place) PQ_MUST_USE;
 void pq_identity_free(pq_identity *identity); /* NULL is fine */
 void pq_identity_cleanup(pq_identity **identity);
 

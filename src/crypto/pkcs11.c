@@ -134,6 +134,13 @@ bool pq_pkcs11_check_uri(const char *uri, const char *where, pq_error *err)
     return parse(uri, where, &to, err);
 }
 
+char *pq_pkcs11_pin_file(const char *uri)
+{
+    AUTO_ADDRESS to = {0};
+    PQ_AUTO_ERROR ignored = {0};
+    return parse(uri, NULL, &to, &ignored) ? pq_steal(to.pin_file) : NULL;
+}
+
 /* --- the PIN ------------------------------------------------------------------------------------------------------ */
 
 /* Editors and `echo` put a line end behind it, which is no part of any PIN. */

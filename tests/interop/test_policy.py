@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from e2e.place import Place
+
 from . import judges
 from .conftest import Factory
 from .judges import Judge
@@ -33,14 +35,12 @@ def port() -> int:
         return int(listener.getsockname()[1])
 
 
-@pytest.fixture(scope="session")
-def aws(judge: Judge, factory: Factory) -> Iterator[Callable[..., Any]]:
+def awscli_before_moto(judge: Judge, place: Place) -> Iterator[Callable[..., Any]]:
     """aws("iam", "get-user-policy", …): AWS's command line before moto; also what scripts find on their PATH."""
     aws = shutil.which("aws", path="/usr/bin") or judges.missing("awscli", "no /usr/bin/aws here (Debian: awscli)")
     number = port()
     moto = subprocess.Popen([judge.argv[0], "-m", "moto.server", "-H", "127.0.0.1", "-p", str(number)],
                             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    place = factory.place
     shim = place.root / "shims/aws"
     shim.write_text(f'#!/bin/sh\nexec {aws} --endpoint-url http://127.0.0.1:{number} "$@"\n')
     shim.chmod(0o755)
@@ -62,6 +62,11 @@ def aws(judge: Judge, factory: Factory) -> Iterator[Callable[..., Any]]:
         moto.terminate()
         moto.wait()
         shim.unlink()
+
+
+@pytest.fixture(scope="session")
+def aws(judge: Judge, factory: Factory) -> Iterator[Callable[..., Any]]:
+    yield from awscli_before_moto(judge, factory.place)
 
 
 def ask(judge: Judge, policies: list[Any], asks: list[tuple[str, str]]) -> tuple[list[bool], list[str]]:

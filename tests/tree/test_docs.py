@@ -217,6 +217,13 @@ def test_keys_of_the_configuration_are_those_of_the_source():
     assert [key for key in known if f"`{key}`" not in text] == []
 
 
+def test_keys_of_a_device_are_those_of_the_source():
+    text, source = read("docs/devices.md"), (ROOT / "src/config/device.c").read_text()
+    known = re.findall(r'^ *(?:\.\w+ = \{)?\{*"(\w+)", (?:ALL|CLOUDS|AWS|AZURE|GAR|GENERIC|GATEWAY|FIELD)', source, re.MULTILINE)
+    assert len(known) >= 15
+    assert [key for key in known if f"`{key}`" not in text] == []
+
+
 def test_errors_of_the_troubleshooting_page_are_in_the_source():
     """Each message shown has a part between its variables that a source file holds word by word."""
     source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "src").glob("*/*.c"))

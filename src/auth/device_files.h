@@ -1,0 +1,40 @@
+/* The files of a device: device.yml and those that it names, and who may read and change them.
+ *
+ * A private key, a PIN and a copied credential are for their owner alone (0600); the others may be read by anybody, and
+ * nobody but their owner may change them. Owner is root, or the user who runs this. The folder of each counts too: who
+ * may write there can put another file in its place. */
+#pragma once
+
+#include <sys/stat.h>
+
+#include "config/config.h"
+
+typedef struct pq_device_file {
+    char *path;       /* as it was said. Owned */
+    char *real;       /* symbolic links followed; NULL when it is not there. Owned */
+    const char *what; /* "the private key". Static */
+    unsigned line;    /* of device.yml; 0 for that itself */
+    bool secret;
+    struct stat status; /* of what is there */
+    mode_t mode;        /* that it should have */
+    uid_t owner;        /* that it should have */
+    gid_t group;
+} pq_device_file;
+
+typedef struct pq_device_files {
+    pq_device_file *at;
+    size_t count, capacity;
+} pq_device_files;
+
+#define PQ_AUTO_DEVICE_FILES PQ_CLEANUP(pq_device_files_clear) pq_device_files
+
+/* `path` is that of device.yml. Files that are not there are in the list without `real`. Folders come after the file
+ * that lies in them, each once, and only where they are open to others. */
+void pq_device_files_find(const pq_config *config, const char *path, pq_device_files *out);
+void pq_device_files_clear(pq_device_files *files);
+/* Neither mode nor owner have to change. */
+bool pq_device_file_good(const pq_device_file *file);
+/* The command that mends it: "chmod 600 /etc/…", "chown root:root … && chmod …". Owned; NULL when it is good. */
+char *pq_device_file_command(const pq_device_file *file) PQ_MUST_USE;
+/* Does what the command does, to exactly the file that was looked at. */
+bool pq_device_file_mend(const pq_device_file *file, pq_error *err) PQ_MUST_USE;

@@ -1,0 +1,87 @@
+#include "cmd/device_units.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/limits.h"
+#include "base/process.h"
+
+enum { UNITS = 2, TIMEOUT = 90 };
+static const char *const names[UNITS] = {"pratique-device.socket", "pratique-device.service"};
+
+void pq_device_units_clear(pq_device_units *units)
+{
+    free(units->command);
+    *units = (pq_device_units){0};
+}
+
+static const char *systemctl_place(void)
+{
+    static const char *const places[] = {"/usr/bin/systemctl", "/bin/systemctl"};
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++)
+        if (access(places[i], X_OK) == 0)
+            return places[i];
+    return NULL;
+}
+
+static bool is_installed(const char *unit)
+{
+    static const char *const folders[] = {"/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system",
+                                          "/usr/lib/systemd/system", "/lib/systemd/system"};
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+        PQ_AUTO_FREE char *path = pq_path_join(folders[i], unit);
+        if (pq_path_exists(path))
+            return true;
+    }
+    return false;
+}
+
+void pq_device_units_look(bool enable, pq_device_units *out)
+{
+    out->verb = enable ? "enabled" : "disabled";
+    out->command = pq_asprintf("systemctl %s --now %s %s", enable ? "enable" : "disable", names[0], names[1]);
+    out->why = !pq_is_dir("/run/systemd/system")                    ? "systemd does not run here"
+               : !systemctl_place()                                 ? "there is no systemctl here"
+               : !is_installed(names[0]) || !is_installed(names[1]) ? "the units are not installed"
+               : geteuid() != 0                                     ? "that takes root"
+                                                                    : NULL;
+    out->possible = !out->why;
+}
+
+/* The last line that it said. */
+static void collect(void *context, const char *bytes, size_t length)
+{
+    pq_buf *said = context;
+    if (said->length + length < PQ_MAX_MESSAGE)
+        pq_buf_add(said, bytes, length);
+}
+
+bool pq_device_units_change(pq_device_units *units, bool enable, pq_error *err)
+{
+    PQ_AUTO_STRINGS argv = {0}, environment = {0};
+    PQ_AUTO_BUF said = PQ_BUF(PQ_MAX_MESSAGE);
+    int status = 0;
+    const char *const words[] = {systemctl_place(), enable ? "enable" : "disable", "--now", names[0], names[1]};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        pq_strings_add(&argv, words[i]);
+    pq_strings_add(&environment, "PATH=/usr/sbin:/usr/bin:/sbin:/bin");
+    pq_strings_add(&environment, "LC_ALL=C.UTF-8");
+    pq_strings_add(&environment, "SYSTEMD_PAGER=");
+    const pq_process_options options = {.argv = &argv,
+                                        .environment = &environment,
+                                        .folder = "/",
+                                        .output = collect,
+                                        .output_context = &said,
+                                        .timeout = TIMEOUT,
+                                        .service_fd = -1};
+    if (!pq_process_run(&options, &status, err))
+        return pq_error_wrap(err, "%s", units->command);
+    units->done = status == 0;
+    if (units->done)
+        return true;
+    const char *text = pq_buf_text(&said);
+    size_t length = strcspn(text, "\n");
+    return pq_fail(err, PQ_EFAILED, names[0], "systemctl status pratique-device.service says more",
+                   "`%s` ended with status %d%s%.*s", units->command, status, length ? ": " : "", (int)length, text);
+}
