@@ -43,10 +43,10 @@ static void on_message(int ours, int version, int type, const void *bytes, size_
         return;
     facts->answered = true;
     facts->asked = facts->asked || at[0] == SSL3_MT_CERTIFICATE_REQUEST;
-    if (at[0] == SSL3_MT_FINISHED) {
-        facts->done = true;
+    facts->done = facts->done || at[0] == SSL3_MT_FINISHED;
+    /* What comes after the first has both decided. */
+    if (at[0] == SSL3_MT_CERTIFICATE_REQUEST || at[0] == SSL3_MT_FINISHED)
         note_session(facts, ssl);
-    }
 }
 
 static int context_index(void)
