@@ -91,7 +91,8 @@ static size_t part_length(const char *text)
 void pq_check_hint_parts(const char *hint, pq_strings *out)
 {
     static const char start[] = "it can be that ";
-    if (!pq_starts_with(hint, start)) {
+    bool list = pq_starts_with(hint, start) && hint[sizeof start - 1 + part_length(hint + sizeof start - 1)];
+    if (!list) {
         pq_strings_add(out, hint);
         return;
     }
