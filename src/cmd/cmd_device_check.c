@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "auth/device_identity.h"
+#include "base/signals.h"
 #include "cmd/commands.h"
 #include "cmd/session.h"
 #include "crypto/chain.h"
@@ -256,7 +257,7 @@ static bool check_device(check *c)
     return good;
 }
 
-static void check_registry(check *c, const pq_config_registry *entry, bool device_good)
+static void check_registry(check *c, const pq_arguments *arguments, const pq_config_registry *entry, bool device_good)
 {
     pq_cli *cli = c->cli;
     pq_check_target target = {.entry = entry, .host = entry->host.text};
@@ -265,6 +266,9 @@ static void check_registry(check *c, const pq_config_registry *entry, bool devic
     for (size_t i = 0; i < c->image_count; i++)
         if (pq_config_registry_for_host(&c->session.config, c->images[i].domain) == entry)
             own[target.image_count++] = c->images[i];
+    for (size_t i = 0; !target.host && i < arguments->word_count; i++)
+        if (pq_config_registry_for_host(&c->session.config, arguments->words[i]) == entry)
+            target.host = arguments->words[i];
     if (!target.host && target.image_count)
         target.host = own[0].domain;
     target.images = own;
@@ -273,7 +277,7 @@ static void check_registry(check *c, const pq_config_registry *entry, bool devic
              pq_registry_type_name(entry->type), pq_config_device_way(entry->auth));
     if (!device_good && entry->auth != PQ_AUTH_FILE) {
         pq_check_registry_skip(entry, &steps, "a link before it is broken");
-        pq_print(cli, "not tried, for the device's own identity is broken\n");
+        pq_print(cli, "not tried: a link before it is broken\n");
         add_registry(c, &target, &steps, &c->device.error);
     } else {
         if (!pq_check_registry(&c->options, &target, &steps))
@@ -297,8 +301,8 @@ static void run_check(check *c, const pq_arguments *arguments)
         return;
     good = check_device(c);
     for (size_t i = 0; i < c->session.config.registry_count; i++)
-        if (is_wanted(c, arguments, &c->session.config.registries[i]))
-            check_registry(c, &c->session.config.registries[i], good);
+        if (!pq_interrupted() && is_wanted(c, arguments, &c->session.config.registries[i]))
+            check_registry(c, arguments, &c->session.config.registries[i], good);
     if (!c->cli->errors.count)
         pq_print(c->cli, "\nevery link is in order\n");
 }

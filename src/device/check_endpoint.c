@@ -57,6 +57,7 @@ typedef struct walk {
     char *endpoint;
     pq_peer to, proxy;
     bool by_proxy;
+    double started; /* asking it; monotonic */
 } walk;
 
 static void walk_clear(walk *w)
@@ -103,6 +104,13 @@ static bool reach(walk *w)
 
 /* --- TLS ---------------------------------------------------------------------------------------------------------- */
 
+static void say_proxy(walk *w)
+{
+    PQ_AUTO_FREE char *proxy = w->by_proxy ? pq_peer_words(&w->proxy) : NULL;
+    if (proxy)
+        pq_check_ok(w->steps, PQ_CHECK_TCP, w->endpoint, NULL, "by way of the proxy %s", proxy);
+}
+
 /* Dates that do not fit: is it the server's certificate, or our clock? */
 static bool fail_dates(walk *w, pq_error *err)
 {
@@ -148,28 +156,32 @@ static void say_tls(walk *w, const pq_handshake_facts *facts)
 static bool fail_client(walk *w, const pq_handshake_facts *facts, pq_error *err)
 {
     const char *refusal = pq_alert_refusal(facts->alert, facts->asked);
+    const char *step = facts->done || refusal ? PQ_CHECK_CLIENT : PQ_CHECK_TLS;
+    bool slow = pq_monotonic() - w->started >= w->ask->seconds;
     PQ_AUTO_ERROR cut = {0};
     if (facts->done || refusal)
         say_tls(w, facts);
-    if (!facts->asked && !refusal)
-        return pq_check_fail(w->steps, facts->done ? PQ_CHECK_CLIENT : PQ_CHECK_TLS, w->endpoint, err);
-    /* The words of net/failure.c for the same alert, which know what to do. */
-    if (refusal || facts->alert > 0)
-        return pq_check_fail(w->steps, refusal ? PQ_CHECK_CLIENT : PQ_CHECK_TLS, w->endpoint, err);
-    (void)pq_fail(&cut, PQ_ETRANSPORT, NULL,
-                  "it asked for the device's certificate before: some servers end a connection so that will not do",
-                  "%s", err->message);
-    return pq_check_fail(w->steps, PQ_CHECK_CLIENT, w->endpoint, &cut);
+    /* The words of net/failure.c for an alert know what to do. */
+    if (!facts->asked || refusal || facts->alert > 0 || slow)
+        return pq_check_fail(w->steps, step, w->endpoint, err);
+    (void)pq_fail(
+        &cut, PQ_ETRANSPORT, NULL,
+        "it had asked for the device's certificate: some servers cut the connection off instead of saying that "
+        "it will not do",
+        "%s", err->message);
+    return pq_check_fail(w->steps, step, w->endpoint, &cut);
 }
 
 static bool fail_tls(walk *w, const pq_handshake_facts *facts, pq_error *err)
 {
     if (err->code == PQ_EINTERRUPTED || !facts->begun)
         return pq_check_fail(w->steps, PQ_CHECK_TCP, w->endpoint, err);
-    if (w->by_proxy)
-        pq_check_ok(w->steps, PQ_CHECK_TCP, w->endpoint, NULL, "by way of the proxy");
+    say_proxy(w);
     if (facts->verify)
         return fail_server(w, facts, err);
+    /* Its name is compared after the handshake. */
+    if (err->code == PQ_EFAILED)
+        return pq_check_fail(w->steps, PQ_CHECK_TLS, w->endpoint, err);
     if (w->ask->shown && facts->answered && facts->subject)
         return fail_client(w, facts, err);
     return pq_check_fail(w->steps, PQ_CHECK_TLS, w->endpoint, err);
@@ -236,14 +248,12 @@ bool pq_check_endpoint(const pq_check_endpoint_ask *ask, pq_check_steps *steps, 
     PQ_AUTO_HANDSHAKE handshake = {.shown = ask->shown};
     PQ_AUTO_ANSWER answer = {0};
     PQ_AUTO_ERROR err = {0};
+    w.started = pq_monotonic();
     /* A refusal has a body that tells more than its status. */
     const char *method = ask->shown ? "GET" : "HEAD";
     if (!ask_root(ask->http, method, w.endpoint, ask->trust, ask->seconds, &handshake, &answer, &err))
         return fail_tls(&w, &handshake.facts, &err);
-    if (w.by_proxy) {
-        PQ_AUTO_FREE char *proxy = pq_peer_words(&w.proxy);
-        pq_check_ok(steps, PQ_CHECK_TCP, w.endpoint, NULL, "by way of the proxy %s", proxy);
-    }
+    say_proxy(&w);
     say_tls(&w, &handshake.facts);
     return say_client(&w, &handshake.facts, &answer, out_unsure) && say_clock(&w, &answer);
 }

@@ -70,8 +70,9 @@ bool pq_check_own_clock(const pq_check_identity_ask *ask, pq_check_steps *steps)
 
 char *pq_check_place(const char *place)
 {
-    size_t length = pq_starts_with(place, "pkcs11:") ? strcspn(place, "?") : strlen(place);
-    const char *pin = pq_starts_with(place, "pkcs11:") ? strcasestr(place, ";pin-") : NULL;
+    bool uri = strncasecmp(place, "pkcs11:", strlen("pkcs11:")) == 0;
+    size_t length = uri ? strcspn(place, "?") : strlen(place);
+    const char *pin = uri ? strcasestr(place, ";pin-") : NULL;
     if (pin && (size_t)(pin - place) < length)
         length = (size_t)(pin - place);
     return pq_strndup(place, length);
@@ -102,7 +103,10 @@ static bool open_identity(const pq_config *config, pq_check_steps *steps, pq_ide
                                      .key = config->device.key.text,
                                      .key_where = key_where};
     PQ_AUTO_ERROR err = {0};
-    if (!pq_identity_open(&place, out, &err))
+    bool opened = pq_identity_open(&place, out, &err);
+    if (!opened && !err.hint)
+        err.hint = pq_strdup("is that the path that is meant, and may this user read it?");
+    if (!opened)
         return pq_check_fail(steps, PQ_CHECK_IDENTITY, NULL, &err);
     const pq_certificate *certificate = pq_identity_certificate(*out);
     PQ_AUTO_FREE char *hint = NULL;

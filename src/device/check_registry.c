@@ -48,11 +48,17 @@ static bool shows_certificate(const pq_config_registry *entry)
 }
 
 /* What a way's login gave, once it is known to be good. Owned. */
-static char *login_words(const pq_config_registry *entry)
+static char *login_words(const walk *w)
 {
+    const pq_config_registry *entry = w->target->entry;
+    const pq_identity *identity = w->options->identity;
     switch (entry->auth) {
     case PQ_AUTH_IOT:
-        return pq_asprintf("AWS IoT gives keys by the role alias %s", entry->iot_role_alias.text);
+        return pq_asprintf("AWS IoT gives the thing %s keys by the role alias %s",
+                           entry->iot_thing_name.text ? entry->iot_thing_name.text
+                           : identity                 ? pq_certificate_name(pq_identity_certificate(identity))
+                                                      : "",
+                           entry->iot_role_alias.text);
     case PQ_AUTH_ROLES_ANYWHERE:
         return pq_asprintf("IAM Roles Anywhere gives a session of %s", entry->anywhere_role_arn.text);
     case PQ_AUTH_ENTRA:
@@ -74,7 +80,7 @@ static char *step_words(const walk *w, const char *name)
                              : "ECR gives a password for the registry");
     if (pq_streq(name, PQ_CHECK_ROLE))
         return pq_asprintf("a token of %s", w->target->entry->service_account.text);
-    return login_words(w->target->entry);
+    return login_words(w);
 }
 
 /* --- what is asked on the way ------------------------------------------------------------------------------------- */

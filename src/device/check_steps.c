@@ -60,7 +60,8 @@ bool pq_check_fail(pq_check_steps *steps, const char *name, const char *endpoint
     pq_check_step step = {.name = name,
                           .status = PQ_CHECK_FAILED,
                           .endpoint = pq_strdup(endpoint),
-                          .detail = pq_strdup(err->message),
+                          .detail =
+                              err->where ? pq_asprintf("%s: %s", err->where, err->message) : pq_strdup(err->message),
                           .hint = pq_strdup(err->hint)};
     pq_error_move(&steps->error, err);
     add(steps, &step);
