@@ -293,6 +293,11 @@ static void run_check(check *c, const pq_arguments *arguments)
     c->options.certs_dir = certs;
     c->device.said = print_step;
     c->device.said_context = c;
+    if (c->cli->config_option) {
+        (void)pq_errors_add(&c->cli->errors, PQ_EUSAGE, NULL, "name it with --device-config FILE",
+                            "device check reads a device.yml, and --config names a factory-config.yml");
+        return;
+    }
     if (!read_config(c))
         return;
     c->options.config = &c->session.config;

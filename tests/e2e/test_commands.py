@@ -11,7 +11,7 @@ from .conftest import PROGRAMS
 from .factory import SMALL, Factory
 
 COMMANDS = [
-    "secrets update", "secrets list", "secrets rekey", "config check", "images", "check", "policy", "login",
+    "secrets update", "secrets list", "secrets rekey", "config check", "images", "check", "device check", "policy", "login",
     "logout", "credential get", "credential store", "credential erase", "credential list", "credential kubelet", "tuf init",
     "target build", "target show", "target verify",
 ]
