@@ -79,7 +79,9 @@ static char *step_words(const walk *w, const char *name)
                              ? "the registry exchanges it for a token of its own"
                              : "ECR gives a password for the registry");
     if (pq_streq(name, PQ_CHECK_ROLE))
-        return pq_asprintf("a token of %s", w->target->entry->service_account.text);
+        return pq_asprintf("a token of %s", w->target->entry->service_account.text
+                                                ? w->target->entry->service_account.text
+                                                : "the service account that the file names");
     return login_words(w);
 }
 
@@ -132,9 +134,8 @@ static const char *trust_hint_of(const walk *w, const pq_http_trust *trust)
     if (w->target->entry->auth == PQ_AUTH_GATEWAY)
         return "name the file with its CA: `identity.ca` in device.yml for the gateway, "
                "/etc/docker/certs.d/HOST/ca.crt for a registry";
-    return "a public CA is expected here: does a proxy open TLS on the way? Where that is meant, SSL_CERT_FILE names "
-           "the "
-           "proxy's CA; and is the package ca-certificates installed?";
+    return "a public CA is expected here: does a proxy open TLS on the way? Where that is meant, "
+           "SSL_CERT_FILE names the proxy's CA. Is the package ca-certificates installed?";
 }
 
 static bool reach(walk *w, const char *url, const pq_http_trust *trust, const pq_identity *shown, pq_error *err)

@@ -209,7 +209,8 @@ def test_what_a_person_reads(place, lab):
     assert lines[14] == "            it can be that"
     parts = lines[15:]
     assert len(parts) == 4 and all(p.startswith("            - ") and "`" in p for p in parts)
-    for command in ("aws iot describe-certificate", "aws iot describe-endpoint --endpoint-type iot:CredentialProvider"):
+    for command in ("aws iot describe-certificate", "aws iot list-attached-policies", "aws iot list-principal-things",
+                    "aws iot describe-endpoint --endpoint-type iot:CredentialProvider"):
         assert any(command in part for part in parts)
     assert device.fingerprint in parts[0]
     # The errors' own line says the same, for who reads that only.
