@@ -6,7 +6,6 @@
 #include "cmd/commands.h"
 #include "cmd/session.h"
 #include "crypto/chain.h"
-#include "device/check_endpoint.h"
 #include "device/check_identity.h"
 #include "device/check_registry.h"
 
@@ -219,11 +218,8 @@ static bool ask_time(void *context, time_t *out, char **out_server)
     const check *c = context;
     enum { ENOUGH = 3 };
     for (size_t i = 0; i < c->session.config.registry_count && i < ENOUGH; i++) {
-        PQ_AUTO_FREE char *url = pq_check_time_url(&c->session.config.registries[i]);
-        if (!pq_check_server_time(c->options.http, url, NULL, c->options.seconds, out))
-            continue;
-        *out_server = pq_check_endpoint_of(url);
-        return true;
+        if (pq_check_entry_time(&c->options, &c->session.config.registries[i], out, out_server))
+            return true;
     }
     return false;
 }

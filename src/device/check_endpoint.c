@@ -115,16 +115,12 @@ static void say_proxy(walk *w)
 static bool fail_dates(walk *w, pq_error *err)
 {
     const pq_check_endpoint_ask *ask = w->ask;
-    PQ_AUTO_FREE char *other = ask->time_url ? pq_check_endpoint_of(ask->time_url) : NULL;
+    PQ_AUTO_FREE char *other = NULL;
     PQ_AUTO_ERROR clock = {0};
     time_t theirs = 0;
-    const char *server = w->endpoint;
-    bool known = pq_check_server_time(ask->http, ask->url, ask->trust, ask->seconds, &theirs);
-    if (!known && other) {
-        server = other;
-        known = pq_check_server_time(ask->http, ask->time_url, NULL, ask->seconds, &theirs);
-    }
-    if (known && !pq_check_skew(theirs, server, &clock))
+    bool known = pq_check_server_time(ask->http, ask->url, ask->trust, ask->seconds, &theirs) ||
+                 ask->ask_time(ask->ask_time_context, &theirs, &other);
+    if (known && !pq_check_skew(theirs, other ? other : w->endpoint, &clock))
         return pq_check_fail(w->steps, PQ_CHECK_CLOCK, w->endpoint, &clock);
     return pq_check_fail(w->steps, PQ_CHECK_TLS, w->endpoint, err);
 }

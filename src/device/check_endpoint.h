@@ -8,13 +8,14 @@
 
 typedef struct pq_check_endpoint_ask {
     pq_http *http;
-    const char *url;            /* https; only its host and port count */
-    const pq_http_trust *trust; /* or NULL */
-    const pq_identity *shown;   /* the certificate to show; NULL for none */
-    bool must_ask;              /* a server that wants no certificate there is the wrong one */
-    const char *time_url;       /* another server, whose clock is asked when this one says nothing; or NULL */
-    const char *trust_hint;     /* what to do when the server's CA is not trusted */
-    double seconds;             /* how long each of connecting and answering may take */
+    const char *url;             /* https; only its host and port count */
+    const pq_http_trust *trust;  /* or NULL */
+    const pq_identity *shown;    /* the certificate to show; NULL for none */
+    bool must_ask;               /* a server that wants no certificate there is the wrong one */
+    pq_check_ask_time *ask_time; /* another server, when this one does not say what time it is */
+    void *ask_time_context;
+    const char *trust_hint; /* what to do when the server's CA is not trusted */
+    double seconds;         /* how long each of connecting and answering may take */
 } pq_check_endpoint_ask;
 
 /* Walks them. Nothing that could be kept is sent: a request for `/` without credentials, and the certificate in the

@@ -4,10 +4,6 @@
 #include "config/config.h"
 #include "crypto/identity.h"
 #include "device/check_steps.h"
-#include "net/http.h"
-
-/* What a server's clock says: asked for when the device's own is in doubt. False when none can be had. */
-typedef bool pq_check_ask_time(void *context, time_t *out, char **out_server);
 
 typedef struct pq_check_identity_ask {
     const pq_config *config; /* with an identity */

@@ -138,18 +138,24 @@ static const char *trust_hint_of(const walk *w, const pq_http_trust *trust)
            "SSL_CERT_FILE names the proxy's CA. Is the package ca-certificates installed?";
 }
 
+static bool ask_time(void *context, time_t *out, char **out_server)
+{
+    const walk *w = context;
+    return pq_check_entry_time(w->options, w->target->entry, out, out_server);
+}
+
 static bool reach(walk *w, const char *url, const pq_http_trust *trust, const pq_identity *shown, pq_error *err)
 {
     PQ_AUTO_FREE char *endpoint = pq_check_endpoint_of(url);
     if (!endpoint || pq_strings_have(&w->reached, endpoint))
         return true;
-    PQ_AUTO_FREE char *time_url = pq_check_time_url(w->target->entry);
     const pq_check_endpoint_ask ask = {.http = w->options->http,
                                        .url = url,
                                        .trust = trust,
                                        .shown = shown,
                                        .must_ask = shown && w->target->entry->auth != PQ_AUTH_GATEWAY,
-                                       .time_url = time_url,
+                                       .ask_time = ask_time,
+                                       .ask_time_context = w,
                                        .trust_hint = trust_hint_of(w, trust),
                                        .seconds = w->options->seconds};
     if (!pq_check_endpoint(&ask, w->steps, &w->unsure)) {
@@ -369,9 +375,33 @@ static bool ask_registry(walk *w)
 
 /* --- all of it ---------------------------------------------------------------------------------------------------- */
 
-char *pq_check_time_url(const pq_config_registry *entry)
+/* docker's own place for the CA of a registry. Owned; NULL when there is none. */
+static char *find_ca(const pq_check_options *options, const char *host)
 {
-    return pq_asprintf("https://%s/", entry->host.text ? entry->host.text : any_google_host);
+    PQ_AUTO_FREE char *folder = pq_path_join(options->certs_dir ? options->certs_dir : "/etc/docker/certs.d", host);
+    PQ_AUTO_FREE char *file = pq_path_join(folder, "ca.crt");
+    return pq_path_exists(file) ? pq_steal(file) : NULL;
+}
+
+static bool time_of(const pq_check_options *options, const char *url, const pq_http_trust *trust, time_t *out,
+                    char **out_server)
+{
+    if (!pq_check_server_time(options->http, url, trust->ca_file ? trust : NULL, options->seconds, out))
+        return false;
+    *out_server = pq_check_endpoint_of(url);
+    return true;
+}
+
+bool pq_check_entry_time(const pq_check_options *options, const pq_config_registry *entry, time_t *out,
+                         char **out_server)
+{
+    const char *host = entry->host.text ? entry->host.text : any_google_host;
+    PQ_AUTO_FREE char *url = pq_asprintf("https://%s/", host);
+    PQ_AUTO_FREE char *file = find_ca(options, host);
+    const pq_http_trust of_registry = {.ca_file = file};
+    const pq_http_trust of_gateway = {.ca_file = options->config->device.ca.text, .alone = true};
+    return time_of(options, url, &of_registry, out, out_server) ||
+           (entry->gateway.text && time_of(options, entry->gateway.text, &of_gateway, out, out_server));
 }
 
 void pq_check_registry_skip(const pq_config_registry *entry, pq_check_steps *steps, const char *why)
@@ -389,10 +419,7 @@ bool pq_check_registry(const pq_check_options *options, const pq_check_target *t
     PQ_CLEANUP(walk_clear)
     walk w = {
         .options = options, .target = target, .host = target->host ? target->host : any_google_host, .steps = steps};
-    PQ_AUTO_FREE char *folder = pq_path_join(options->certs_dir ? options->certs_dir : "/etc/docker/certs.d", w.host);
-    PQ_AUTO_FREE char *file = pq_path_join(folder, "ca.crt");
-    if (pq_path_exists(file))
-        w.ca_file = pq_steal(file);
+    w.ca_file = find_ca(options, w.host);
     const pq_auth_options auth = {.config = options->config, .send = send_watched, .send_context = &w, .ask_who = true};
     w.auth = pq_auth_new(&auth);
     if (judge_use(&w) && check_settings(&w) && get_credential(&w) && ask_registry(&w))

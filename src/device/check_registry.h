@@ -33,5 +33,6 @@ bool pq_check_registry(const pq_check_options *options, const pq_check_target *t
                        pq_check_steps *steps) PQ_MUST_USE;
 /* All of them as skipped, for one that is not walked; `why` completes "not tried: ". */
 void pq_check_registry_skip(const pq_config_registry *entry, pq_check_steps *steps, const char *why);
-/* An address of the registry or of its login service whose clock can be asked. Owned. */
-char *pq_check_time_url(const pq_config_registry *entry) PQ_MUST_USE;
+/* What the clock of the entry's registry says, or else that of its gateway; see pq_check_ask_time. */
+bool pq_check_entry_time(const pq_check_options *options, const pq_config_registry *entry, time_t *out,
+                         char **out_server) PQ_MUST_USE;

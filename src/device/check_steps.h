@@ -2,6 +2,7 @@
  * order, or broken with a reason and a mend, or was not tried. Names of steps are part of the command's contract. */
 #pragma once
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/text.h"
 
@@ -26,6 +27,10 @@ typedef enum pq_check_status {
 #define PQ_CHECK_TOKEN "token"
 #define PQ_CHECK_REGISTRY "registry"
 #define PQ_CHECK_IMAGE "image"
+
+/* What some server's clock says (`*out_server` is its name, owned): asked for when the device's own is in doubt. False
+ * when none can be had. */
+typedef bool pq_check_ask_time(void *context, time_t *out, char **out_server);
 
 typedef struct pq_check_step {
     const char *name; /* static */

@@ -347,6 +347,14 @@ def test_a_clock_that_is_wrong(look, lab, moment, said):
     assert not any(r["authorization"] for r in lab.requests())
 
 
+@pytest.mark.skipif(FAKETIME is None, reason="libfaketime is not installed")
+@pytest.mark.parametrize("moment", ["@1970-01-02 03:00:00", "+40d", "+400d"])
+def test_a_clock_that_is_wrong_where_only_the_gateway_can_be_asked(look, lab, moment):
+    lab.proxy_refuse(FLEET, status=502, count=20)
+    looked = look(lab.device(), ["gateway"], env={"LD_PRELOAD": str(FAKETIME), "FAKETIME": moment})
+    assert looked.failed()["step"] == "clock" and f"that of {GATEWAY} says" in looked.failed()["detail"]
+
+
 def test_a_server_that_has_another_time(look, lab):
     lab.set_clock_offset(600)
     failed = look(lab.device(), ["iot"]).failed()
