@@ -214,7 +214,10 @@ static int connect_within(const struct pq_address *to, double seconds)
     if (errno != EINPROGRESS)
         return errno;
     struct pollfd wait = {.fd = fd, .events = POLLOUT};
-    for (double left = seconds; left > 0 && !pq_interrupted(); left = deadline - pq_monotonic()) {
+    while (!pq_interrupted()) {
+        double left = deadline - pq_monotonic();
+        if (left <= 0)
+            break;
         int ready = poll(&wait, 1, left < 1 ? (int)(left * 1000) + 1 : 1000);
         if (ready < 0 && errno != EINTR)
             return errno;
