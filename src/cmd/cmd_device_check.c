@@ -278,6 +278,7 @@ static void check_registry(check *c, const pq_arguments *arguments, const pq_con
     } else {
         if (!pq_check_registry(&c->options, &target, &steps))
             fail_run(c, &steps.error, target.host);
+        pq_errors_append(&cli->errors, &steps.others);
         add_registry(c, &target, &steps, &steps.error);
     }
     free(own);

@@ -243,8 +243,11 @@ static bool check_settings(walk *w)
     PQ_AUTO_STRINGS hosts = {0};
     PQ_AUTO_ERRORS errors = {0};
     pq_strings_add(&hosts, w->host);
-    if (!pq_auth_check_hosts(w->auth, &hosts, &errors))
+    if (!pq_auth_check_hosts(w->auth, &hosts, &errors)) {
+        for (size_t i = 1; i < errors.count; i++)
+            pq_errors_take(&w->steps->others, &errors.at[i]);
         return pq_check_fail(w->steps, PQ_CHECK_SETTINGS, NULL, &errors.at[0]);
+    }
     const char *way = pq_config_device_way(entry->auth);
     PQ_AUTO_FREE char *words = NULL;
     if (entry->auth == PQ_AUTH_FILE)

@@ -12,6 +12,7 @@ void pq_check_steps_clear(pq_check_steps *steps)
     }
     free(steps->at);
     pq_error_clear(&steps->error);
+    pq_errors_clear(&steps->others);
     *steps = (pq_check_steps){0};
 }
 

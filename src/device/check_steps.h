@@ -47,6 +47,7 @@ typedef struct pq_check_steps {
     pq_check_step *at;
     size_t count, capacity;
     pq_error error;      /* why the walk ended; code PQ_OK while nothing failed */
+    pq_errors others;    /* what else is wrong with the same link */
     pq_check_said *said; /* or NULL */
     void *said_context;
 } pq_check_steps;
