@@ -11,9 +11,9 @@ from .conftest import PROGRAMS
 from .factory import SMALL, Factory
 
 COMMANDS = [
-    "secrets update", "secrets list", "secrets rekey", "config check", "images", "check", "device check", "policy", "login",
-    "logout", "credential get", "credential store", "credential erase", "credential list", "credential kubelet", "tuf init",
-    "target build", "target show", "target verify",
+    "secrets update", "secrets list", "secrets rekey", "config check", "images", "check", "policy", "login",
+    "logout", "credential get", "credential store", "credential erase", "credential list", "credential kubelet", "device check",
+    "tuf init", "target build", "target show", "target verify",
 ]
 
 
