@@ -22,6 +22,7 @@ typedef struct pq_auth_options {
     void *send_context;
     pq_cache *cache;        /* answers of clouds between runs; NULL for none */
     bool failures_too;      /* a failure that the cache remembers is good enough */
+    bool ask_who;           /* AWS is asked whose keys it gave (GetCallerIdentity), before they are used */
     const char *hub_host;   /* of --hub; NULL: the configuration's */
     const char *hub_secret; /* of --hub-secret; NULL: the configuration's, else hub_creds, else osftok */
 } pq_auth_options;

@@ -110,8 +110,10 @@ static char *certificate_words(const refusal *of)
 static char *policy_words(const refusal *of)
 {
     return pq_asprintf("no policy that is attached to it allows iot:AssumeRoleWithCertificate on "
-                       "arn:%s:iot:%s:ACCOUNT:rolealias/%s: `pratique policy --device` prints one",
-                       of->partition, of->region, of->step->iot_alias);
+                       "arn:%s:iot:%s:ACCOUNT:rolealias/%s: `aws iot list-attached-policies --region %s --target "
+                       "arn:%s:iot:%s:ACCOUNT:cert/%s` lists those that are, `pratique policy --device` prints one",
+                       of->partition, of->region, of->step->iot_alias, of->region, of->partition, of->region,
+                       of->certificate);
 }
 
 static char *thing_words(const refusal *of)
@@ -120,6 +122,14 @@ static char *thing_words(const refusal *of)
                        "--thing-name %s --principal arn:%s:iot:%s:ACCOUNT:cert/%s`",
                        of->step->iot_thing, of->region, of->step->iot_thing, of->partition, of->region,
                        of->certificate);
+}
+
+/* Where AWS did not say that this is it. */
+static char *thing_look_words(const refusal *of)
+{
+    return pq_asprintf("the thing %s is not attached to the certificate: `aws iot list-principal-things --region %s "
+                       "--principal arn:%s:iot:%s:ACCOUNT:cert/%s` lists those that are",
+                       of->step->iot_thing, of->region, of->partition, of->region, of->certificate);
 }
 
 static char *endpoint_words(void)
@@ -196,7 +206,7 @@ static bool fail_vague(const refusal *of, const pq_aws_fault *fault, pq_error *e
                        of->answer);
     }
     if (of->status == 401 || of->status == 403) {
-        hint = LIST_OF(certificate_words(of), policy_words(of), thing_words(of), endpoint_words());
+        hint = LIST_OF(certificate_words(of), policy_words(of), thing_look_words(of), endpoint_words());
         return pq_fail(err, PQ_EDENIED, NULL, hint,
                        "AWS IoT gives no keys for this certificate, and does not say why%s", of->answer);
     }

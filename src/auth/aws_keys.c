@@ -216,13 +216,18 @@ bool pq_aws_keys_get(const pq_aws_step *step, const pq_aws_follow *how, pq_aws_k
     return true;
 }
 
-void pq_aws_explain_denial(const pq_aws_follow *how, const pq_aws_keys *keys, const char *arn, pq_error *err)
+char *pq_aws_whose(const pq_aws_follow *how, const pq_aws_keys *keys)
 {
-    PQ_AUTO_FREE char *asked = NULL;
+    char *arn = NULL;
     PQ_AUTO_ERROR ignored = {0};
     const pq_sts_place place = place_of(how);
-    if (!arn && pq_sts_caller_identity(&place, keys, &asked, &ignored))
-        arn = asked;
+    return pq_sts_caller_identity(&place, keys, &arn, &ignored) ? arn : NULL;
+}
+
+void pq_aws_explain_denial(const pq_aws_follow *how, const pq_aws_keys *keys, const char *arn, pq_error *err)
+{
+    PQ_AUTO_FREE char *asked = arn ? NULL : pq_aws_whose(how, keys);
+    arn = asked ? asked : arn;
     if (!arn || strstr(err->message, arn))
         return;
     char *message = pq_asprintf("%s; AWS knows this identity as %s", err->message, arn);

@@ -25,6 +25,8 @@ typedef struct pq_aws_follow {
 /* `*out_arn` is who that is when AWS said so on the way, else NULL (owned). */
 bool pq_aws_keys_get(const pq_aws_step *step, const pq_aws_follow *how, pq_aws_keys *out, char **out_arn,
                      pq_error *err) PQ_MUST_USE;
+/* Who that is, asked of AWS (GetCallerIdentity); NULL when it does not say. Owned. */
+char *pq_aws_whose(const pq_aws_follow *how, const pq_aws_keys *keys) PQ_MUST_USE;
 /* Adds to an error that AWS denies something who asked, if that is not in its words already; `arn` NULL: asks AWS
  * (GetCallerIdentity), and does nothing when that fails. */
 void pq_aws_explain_denial(const pq_aws_follow *how, const pq_aws_keys *keys, const char *arn, pq_error *err);

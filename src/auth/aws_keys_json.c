@@ -100,7 +100,10 @@ static bool read_document(const json_t *document, pq_aws_keys_form form, const c
                           pq_error *err)
 {
     if (!json_is_object(document))
-        return pq_fail(err, PQ_EFAILED, NULL, NULL, "%s does not answer with a JSON object", who);
+        return pq_fail(err, PQ_EFAILED, NULL,
+                       form == PQ_AWS_FORM_PROCESS ? NULL
+                                                   : "is there a proxy between, or another service at that address?",
+                       "%s does not answer with a JSON object", who);
     if (form == PQ_AWS_FORM_PROCESS && json_integer_value(json_object_get(document, "Version")) != 1)
         return pq_fail(err, PQ_EFAILED, NULL, "it must print {\"Version\": 1, \"AccessKeyId\": …}",
                        "%s gives no \"Version\": 1", who);

@@ -152,6 +152,11 @@ static bool ask_aws(const pq_auth_ask *ask, const pq_aws_host *host, const pq_aw
     PQ_AUTO_AWS_KEYS keys = {0};
     if (!pq_aws_keys_get(plan, &how, &keys, out_arn, err))
         return false;
+    char *known = ask->options->ask_who ? pq_aws_whose(&how, &keys) : NULL;
+    if (known) {
+        free(*out_arn);
+        *out_arn = known;
+    }
     const pq_ecr_call call = {.caller = &caller,
                               .registry = host,
                               .reach = how.reach,

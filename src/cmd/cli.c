@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/limits.h"
@@ -29,6 +30,17 @@ void pq_print_text(pq_cli *cli, const char *text)
 {
     if (!cli->json)
         pq_buf_add_printable(&cli->out, text, strlen(text));
+}
+
+/* https://no-color.org */
+void pq_print_status(pq_cli *cli, const char *word, bool good)
+{
+    const char *off = getenv("NO_COLOR"), *terminal = getenv("TERM");
+    bool colour = isatty(STDOUT_FILENO) && !(off && *off) && terminal && strcmp(terminal, "dumb") != 0;
+    if (colour)
+        pq_print(cli, "\033[%dm%s\033[0m%*s", good ? 32 : 31, word, 12 - (int)strlen(word), "");
+    else
+        pq_print(cli, "%-11s ", word);
 }
 
 void pq_cli_fail(pq_cli *cli, pq_error *err)

@@ -28,6 +28,8 @@ void pq_print(pq_cli *cli, const char *format, ...) PQ_PRINTF(2, 3);
 void pq_cli_write(pq_cli *cli, const char *text, size_t length);
 /* Like pq_print(), for text that others wrote: control bytes are escaped. */
 void pq_print_text(pq_cli *cli, const char *text);
+/* The first word of a line, twelve columns wide, in colour where it is read on a terminal. */
+void pq_print_status(pq_cli *cli, const char *word, bool good);
 /* Takes the error over. */
 void pq_cli_fail(pq_cli *cli, pq_error *err);
 /* Prints the output or the document, then the errors; the exit status. */

@@ -1,6 +1,5 @@
 /* pratique check: is everything there that a tree needs? */
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -54,17 +53,6 @@ static void read_platforms(check *c)
         pq_platform_copy(&c->platform, &c->wanted[c->wanted_count++]);
 }
 
-/* The first word of a line, in colour where it is read on a terminal (https://no-color.org). */
-static void print_status(pq_cli *cli, const char *word, bool good)
-{
-    const char *off = getenv("NO_COLOR"), *terminal = getenv("TERM");
-    bool colour = isatty(STDOUT_FILENO) && !(off && *off) && terminal && strcmp(terminal, "dumb") != 0;
-    if (colour)
-        pq_print(cli, "\033[%dm%s\033[0m%*s", good ? 32 : 31, word, 12 - (int)strlen(word), "");
-    else
-        pq_print(cli, "%-11s ", word);
-}
-
 static void add_step(pq_cli *cli, bool *any, size_t count, const char *before, const char *what, const char *after)
 {
     if (!count)
@@ -104,7 +92,7 @@ static void print_registry(check *c, json_t *list, const pq_checked_registry *re
     bool unreached = registry->error.code == PQ_ETRANSPORT || registry->error.code == PQ_EBUSY;
     if (!registry->ok && registry->needed)
         *(unreached ? &c->unreached : &c->logins) += 1;
-    print_status(cli, registry->ok ? "ok" : "failed", registry->ok);
+    pq_print_status(cli, registry->ok ? "ok" : "failed", registry->ok);
     pq_print(cli, "%s  %s", registry->host, access);
     if (registry->identity && !pq_streq(registry->identity, access)) {
         pq_print(cli, ", ");
@@ -144,7 +132,7 @@ static void print_image(check *c, json_t *list, const pq_image_use *use)
         c->missing += image->status == PQ_IMAGE_NOT_FOUND;
         c->unreachable += image->status == PQ_IMAGE_UNREACHABLE;
     }
-    print_status(cli, status, image->status == PQ_IMAGE_OK || image->status == PQ_IMAGE_BUILT_HERE);
+    pq_print_status(cli, status, image->status == PQ_IMAGE_OK || image->status == PQ_IMAGE_BUILT_HERE);
     pq_print_text(cli, use->image);
     pq_print(cli, "  ");
     pq_print_text(cli, use->file);
@@ -179,7 +167,7 @@ static void print_unresolved(check *c, json_t *list, const pq_unresolved *unreso
 {
     pq_cli *cli = c->cli;
     c->unresolved++;
-    print_status(cli, "unresolved", false);
+    pq_print_status(cli, "unresolved", false);
     pq_print_text(cli, unresolved->text);
     pq_print(cli, "  ");
     pq_print_text(cli, unresolved->file);

@@ -7,6 +7,7 @@ extern const pq_command pq_cmd_secrets_update, pq_cmd_secrets_list, pq_cmd_secre
 extern const pq_command pq_cmd_config_check;
 extern const pq_command pq_cmd_images;
 extern const pq_command pq_cmd_check;
+extern const pq_command pq_cmd_device_check;
 extern const pq_command pq_cmd_policy;
 extern const pq_command pq_cmd_login, pq_cmd_logout;
 extern const pq_command pq_cmd_device_setup;

@@ -12,8 +12,8 @@ from .factory import SMALL, Factory
 
 COMMANDS = [
     "secrets update", "secrets list", "secrets rekey", "config check", "images", "check", "policy", "login",
-    "logout", "credential get", "credential store", "credential erase", "credential list", "credential kubelet", "tuf init",
-    "target build", "target show", "target verify",
+    "logout", "credential get", "credential store", "credential erase", "credential list", "credential kubelet", "device check",
+    "tuf init", "target build", "target show", "target verify",
 ]
 
 
