@@ -114,14 +114,14 @@ static bool open_bound(question *q)
         PQ_AUTO_FREE char *folder = pq_path_dirname(bound->cache);
         pq_session_open_cache(&q->session, folder);
     }
-    q->session.failures_too = true;
+    q->session.manner = PQ_CACHE_FAILURES;
     pq_session_open_auth(&q->session);
     return true;
 }
 
 static bool open_configured(question *q)
 {
-    q->session.failures_too = true;
+    q->session.manner = PQ_CACHE_FAILURES;
     if (!pq_session_read_config(&q->session, q->cli, NULL, true) || !pq_session_open_secrets(&q->session, q->cli))
         return false;
     pq_session_open_auth(&q->session);
