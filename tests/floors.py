@@ -16,7 +16,7 @@ FLOOR_1 = [*FLOOR_0, "oci", "yaml", "crypto", "net"]
 FLOOR_2 = [*FLOOR_1, "secrets", "config", "scan"]
 FLOOR_3 = [*FLOOR_2, "auth"]
 FLOOR_4 = [*FLOOR_3, "client", "registry"]
-FLOOR_5 = [*FLOOR_4, "target"]
+FLOOR_5 = [*FLOOR_4, "target", "device"]
 FOLDERS: dict[str, tuple[list[str], list[str]]] = {
     "base": ([], []),
     "oci": (FLOOR_0, ["jansson"]),
@@ -30,6 +30,7 @@ FOLDERS: dict[str, tuple[list[str], list[str]]] = {
     "client": (FLOOR_3, ["jansson"]),
     "registry": (FLOOR_3, ["jansson", "libpsl"]),
     "target": (FLOOR_4, ["jansson", "archive"]),
+    "device": (FLOOR_3, []),
     "cmd": (FLOOR_5, ["jansson"]),
 }
 # Files that include libc and base/ only, not even their own folder: what they are linked with starts in 0.6 ms.

@@ -28,6 +28,7 @@ static const pq_command *const commands[] = {
     &pq_cmd_credential_erase,
     &pq_cmd_credential_list,
     &pq_cmd_credential_kubelet,
+    &pq_cmd_device_serve,
 #ifndef PRATIQUE_DEVICE_ONLY
     &pq_cmd_tuf_init,
     &pq_cmd_target_build,
