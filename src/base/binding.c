@@ -26,6 +26,7 @@ void pq_bound_clear(pq_bound *bound)
     free(bound->store);
     free(bound->store_key);
     free(bound->cache);
+    free(bound->socket);
     pq_strings_clear(&bound->environment);
     pq_strings_clear(&bound->keys);
     pq_strings_clear(&bound->were);
@@ -80,6 +81,7 @@ static const struct {
     {"store", offsetof(pq_bound, store), false, true},
     {"store-key", offsetof(pq_bound, store_key), false, true},
     {"cache", offsetof(pq_bound, cache), false, true},
+    {"socket", offsetof(pq_bound, socket), false, true},
 };
 enum { FIELDS = sizeof fields / sizeof *fields };
 
@@ -111,6 +113,11 @@ static bool read_line(pq_bound *bound, const char *name, const char *value)
     if (pq_streq(name, "environment")) {
         pq_strings_add(&bound->environment, value);
         return true;
+    }
+    if (pq_streq(name, "device")) {
+        bool first = !bound->device;
+        bound->device = true;
+        return first && pq_streq(value, "yes");
     }
     for (size_t i = 0; i < FIELDS; i++)
         if (pq_streq(name, fields[i].name)) {
@@ -216,6 +223,7 @@ static bool add_block(pq_buf *out, const pq_bound *bound, pq_error *err)
     bool good = add_line(out, "host", bound->host, err);
     for (size_t i = 0; good && i < FIELDS; i++)
         good = add_line(out, fields[i].name, *field_in(bound, i), err);
+    good = good && add_line(out, "device", bound->device ? "yes" : NULL, err);
     for (size_t i = 0; good && i < bound->environment.count; i++)
         good = add_line(out, "environment", bound->environment.at[i], err);
     for (size_t i = 0; good && i < bound->keys.count; i++)

@@ -1,5 +1,6 @@
-/* Bindings: what `pratique login` leaves beside a client's configuration, so that the credential helper need not search
- * for anything: which hosts, by which configuration and sources of secrets, answered by which program.
+/* Bindings: what `pratique login` and `pratique device setup` leave beside a client's configuration, so that the
+ * credential helper need not search for anything: which hosts, by which configuration and sources of secrets, answered
+ * by which program.
  *
  * The file is `CLIENT-CONFIGURATION.pratique`, 0600, lines `NAME VALUE` after a first line `pratique binding 1`; a
  * block for each host begins with `host`. It holds no secret. */
@@ -13,13 +14,15 @@ typedef struct pq_bound {
     char *host;        /* as pq_docker_host() says it */
     char *program;     /* absolute path of pratique */
     char *config;      /* absolute path of the configuration */
-    char *access;      /* "aws", "azure", "gar", "generic", "hub" */
+    bool device;       /* `config` is a device.yml */
+    char *access;      /* "aws", "azure", "gar", "generic", "gateway", "hub" */
     char *user;        /* the name that the registry is told, as far as it is known; or NULL */
     char *secrets;     /* --secrets, absolute; or NULL */
     char *secrets_dir; /* $PRATIQUE_SECRETS_DIR, absolute; or NULL */
     char *store;       /* absolute; or NULL */
     char *store_key;   /* absolute; or NULL */
     char *cache;       /* absolute path of the entry with its last answer (token_cache.h); NULL: there is no cache */
+    char *socket;      /* absolute: of the service that holds the device's key (`pratique device serve`); or NULL */
     pq_strings environment; /* names of variables that the identity needs beside the usual ones */
     pq_strings keys, were;  /* of the client's credHelpers: ours, and the helper that each named before ("" for none) */
 } pq_bound;

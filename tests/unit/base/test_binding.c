@@ -23,6 +23,8 @@ static const char two[] = "pratique binding 1\n"
                           "store /s.db\n"
                           "store-key /s.key\n"
                           "cache /run/x.answer\n"
+                          "socket /run/x/socket\n"
+                          "device yes\n"
                           "environment TOKEN\n"
                           "key docker.io\n"
                           "key https://index.docker.io/v1/\n"
@@ -49,6 +51,9 @@ static void a_binding_is_read_and_written(void **state)
     assert_string_equal(ghcr->were.at[0], "ecr-login");
     assert_null(ghcr->cache);
     assert_string_equal(hub->cache, "/run/x.answer");
+    assert_true(hub->device && !ghcr->device);
+    assert_string_equal(hub->socket, "/run/x/socket");
+    assert_null(ghcr->socket);
     assert_int_equal(hub->keys.count, 2);
     assert_null(pq_binding_find(&binding, "ghcr"));
     PQ_AUTO_BUF text = PQ_BUF(10000);
@@ -86,6 +91,9 @@ static void what_is_no_binding_is_refused(void **state)
         "pratique binding 1\nhost \nend\n",
         "pratique binding 1\nprogram /p\nend\n",
         "pratique binding 1\nmade hay\nend\n",
+        "pratique binding 1\n" BLOCK "device no\nend\n",
+        "pratique binding 1\n" BLOCK "device yes\ndevice yes\nend\n",
+        "pratique binding 1\n" BLOCK "socket s\nend\n",
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         PQ_AUTO_BINDING binding = {0};
