@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Runs the benches in a lab of their own and writes bench/RESULTS.md; of that page, what was not measured anew stays.
 
-    bench/run.py [--rounds N] [--print] [NAME...]     NAME: login helper device check build images; --print writes no file
+    bench/run.py [--rounds N] [--print] [NAME...]     NAME: login helper device check build images fleet; --print writes no file
 """
 
 import argparse
@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from pairs import BenchFailed
 from world import World, world
 
-BENCHES = ("login", "helper", "device", "check", "build", "images")
+BENCHES = ("login", "helper", "device", "check", "build", "images", "fleet")
 RESULTS = Path(__file__).with_name("RESULTS.md")
 
 

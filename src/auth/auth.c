@@ -298,7 +298,7 @@ static bool fetch(pq_auth *auth, question *q, const char *key, remembered **out,
     PQ_AUTO_CREDENTIAL credential = {0};
     PQ_AUTO_ERROR failure = {0};
     PQ_AUTO_FREE char *entry = pq_cache_name(key, q->ask->secret);
-    if (!pq_cache_get(auth->options.cache, entry, auth->options.failures_too, ask_kind, q, &credential, &failure) &&
+    if (!pq_cache_get(auth->options.cache, entry, auth->options.manner, ask_kind, q, &credential, &failure) &&
         failure.code == PQ_EINTERRUPTED) {
         pq_error_move(err, &failure);
         return false;

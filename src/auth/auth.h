@@ -21,7 +21,8 @@ typedef struct pq_auth_options {
     pq_auth_send *send;      /* sends instead of `http`, for tests; NULL otherwise */
     void *send_context;
     pq_cache *cache;        /* answers of clouds between runs; NULL for none */
-    bool failures_too;      /* a failure that the cache remembers is good enough */
+    pq_cache_manner manner; /* what of the cache is good enough */
+    bool once;              /* a request is sent once: who asks has a schedule of its own (schedule.h) */
     bool ask_who;           /* AWS is asked whose keys it gave (GetCallerIdentity), before they are used */
     const char *hub_host;   /* of --hub; NULL: the configuration's */
     const char *hub_secret; /* of --hub-secret; NULL: the configuration's, else hub_creds, else osftok */

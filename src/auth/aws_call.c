@@ -192,7 +192,7 @@ bool pq_aws_call_do(const pq_aws_call *call, pq_http_answer *answer, pq_aws_faul
             corrected = true;
             continue;
         }
-        if (!is_worth_another_try(fault, answer->status) || tries >= TRIES)
+        if (!is_worth_another_try(fault, answer->status) || call->caller->once || tries >= TRIES)
             return fail_fault(call, fault, answer->status, err);
         if (!pq_sleep(jittered(pause)) && pq_interrupted())
             return pq_fail(err, PQ_EINTERRUPTED, NULL, NULL, "interrupted");

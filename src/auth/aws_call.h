@@ -16,6 +16,7 @@ typedef struct pq_aws_caller {
     const pq_http_trust *trust; /* trusted besides the client's own (AWS_CA_BUNDLE), or NULL */
     pq_auth_send *send;
     void *send_context;
+    bool once;          /* nothing is tried again */
     double pause;       /* seconds before the second try when AWS is busy, doubling from there; 0 for 0.5 */
     long *clock_offset; /* seconds to add to this machine's clock; corrected when AWS says that it is wrong */
 } pq_aws_caller;

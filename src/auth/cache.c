@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "auth/schedule.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/runtime_dir.h"
@@ -14,7 +15,7 @@
 #include "crypto/hash.h"
 
 enum {
-    AGAIN_AFTER_FAILURE = 60,    /* seconds until an aged token is asked for once more */
+    AGAIN_AFTER_FAILURE = 60,    /* seconds, at least, until an aged token is asked for once more */
     LEAST_LIFE = 30,             /* a token that ends sooner is not worth keeping */
     LONGEST_LIFE = 24 * 60 * 60, /* whatever a cloud says, or a wrong clock makes of it */
     OLDEST_TEMPORARY = 60,
@@ -136,13 +137,12 @@ static pq_span span_of(const char *text)
     return text ? (pq_span){text, strlen(text)} : (pq_span){0};
 }
 
-/* Two fifths to half of a life. */
-static time_t refresh_time(time_t now, time_t expires)
+/* At least 0 and less than 1. */
+static double chance(void)
 {
-    uint32_t chance = 0;
-    pq_random(&chance, sizeof chance);
-    time_t half = (expires - now) / 2;
-    return now + half - (half > 10 ? (time_t)(chance % (uint32_t)(half / 5)) : 0);
+    uint32_t number = 0;
+    pq_random(&number, sizeof number);
+    return (double)number / 4294967296.0;
 }
 
 static void put(const pq_cache *cache, const char *name, const pq_credential *credential)
@@ -155,7 +155,7 @@ static void put(const pq_cache *cache, const char *name, const pq_credential *cr
     time_t expires = credential->expires - now > LONGEST_LIFE ? now + LONGEST_LIFE : credential->expires;
     const pq_token_entry entry = {
         .fetched = now,
-        .refresh = refresh_time(now, expires),
+        .refresh = now + (time_t)pq_schedule_refresh((double)(expires - now), false, chance()),
         .expires = expires,
         .user = span_of(credential->username),
         .secret = {pq_secret_bytes(credential->secret), pq_secret_length(credential->secret)},
@@ -166,9 +166,12 @@ static void put(const pq_cache *cache, const char *name, const pq_credential *cr
     write_entry(cache, name, &entry);
 }
 
+/* Seconds; 0 for what is of this machine, and may be mended at any moment. */
 static time_t failure_lasts(pq_code code)
 {
-    return code == PQ_EDENIED || code == PQ_ENOTFOUND ? 60 : code == PQ_EBUSY ? 10 : code == PQ_ETRANSPORT ? 5 : 0;
+    if (code != PQ_EDENIED && code != PQ_ENOTFOUND && code != PQ_EBUSY && code != PQ_ETRANSPORT)
+        return 0;
+    return (time_t)pq_schedule_wait(pq_failure_kind_of(code), 1, -1, true, chance());
 }
 
 static void put_failure(const pq_cache *cache, const char *name, const pq_error *err)
@@ -218,6 +221,16 @@ static bool will_do(pq_token_state state, const pq_token_entry *entry, bool fail
     return state == PQ_TOKEN_FRESH && (!entry->code || failures);
 }
 
+/* When an aged token is asked for once more, after that did not work. */
+static time_t next_try(const pq_token_entry *old, time_t now, pq_code code)
+{
+    pq_schedule schedule = {0};
+    time_t left = old->expires - now;
+    pq_schedule_failed(&schedule, 0, (double)left, pq_failure_kind_of(code), -1, chance());
+    time_t wait = (time_t)schedule.due > AGAIN_AFTER_FAILURE ? (time_t)schedule.due : AGAIN_AFTER_FAILURE;
+    return now + (wait < left ? wait : left);
+}
+
 static bool may_pass(pq_code code)
 {
     return code == PQ_EBUSY || code == PQ_ETRANSPORT;
@@ -237,8 +250,8 @@ static void tell_what_lives(const pq_token_entry *old, time_t now, pq_error *err
 }
 
 /* Asks, keeps what was heard; `old` is what there was, if it is of use still. */
-static bool ask_and_keep(const pq_cache *cache, const char *name, pq_token_entry *old, pq_cache_ask *ask, void *context,
-                         pq_credential *out, pq_error *err)
+static bool ask_and_keep(const pq_cache *cache, const char *name, pq_token_entry *old, pq_cache_manner manner,
+                         pq_cache_ask *ask, void *context, pq_credential *out, pq_error *err)
 {
     if (ask(context, out, err)) {
         put(cache, name, out);
@@ -253,14 +266,16 @@ static bool ask_and_keep(const pq_cache *cache, const char *name, pq_token_entry
         put_failure(cache, name, err);
         return false;
     }
-    pq_detail("the token that is kept is used for another while: %s", err->message);
-    old->refresh = now + AGAIN_AFTER_FAILURE < old->expires ? now + AGAIN_AFTER_FAILURE : old->expires;
+    old->refresh = next_try(old, now, err->code);
     write_entry(cache, name, old);
+    if (manner == PQ_CACHE_RENEW)
+        return false;
+    pq_detail("the token that is kept is used for another while: %s", err->message);
     pq_error_clear(err);
     return give(old, out, err);
 }
 
-bool pq_cache_get(pq_cache *cache, const char *name, bool failures, pq_cache_ask *ask, void *context,
+bool pq_cache_get(pq_cache *cache, const char *name, pq_cache_manner manner, pq_cache_ask *ask, void *context,
                   pq_credential *out, pq_error *err)
 {
     if (!cache)
@@ -270,16 +285,16 @@ bool pq_cache_get(pq_cache *cache, const char *name, bool failures, pq_cache_ask
     PQ_AUTO_CLOSE int lock = -1;
     pq_token_entry entry = {0};
     pq_token_wait wait = pq_token_wait_begin(patience);
-    bool taken = false;
+    bool taken = false, failures = manner == PQ_CACHE_FAILURES;
     pq_token_state state = read_entry(cache, name, &bytes, &entry);
     while (!will_do(state, &entry, failures)) {
         bool aged = state == PQ_TOKEN_AGED && !entry.code, held = lock >= 0;
         if (!held)
             lock = pq_token_try_lock(cache->fd, lock_name, &taken);
-        if (lock < 0 && taken && aged)
+        if (lock < 0 && taken && aged && manner != PQ_CACHE_RENEW)
             break; /* somebody renews it, and it is good still */
         if (held || (lock < 0 && (!taken || !pq_token_wait_more(&wait))))
-            return ask_and_keep(cache, name, aged ? &entry : NULL, ask, context, out, err);
+            return ask_and_keep(cache, name, aged ? &entry : NULL, manner, ask, context, out, err);
         /* Once more: who had the lock may have heard the answer, and what it heard just now would we hear too. */
         failures = failures || taken;
         state = read_entry(cache, name, &bytes, &entry);

@@ -142,6 +142,7 @@ static bool ask_aws(const pq_auth_ask *ask, const pq_aws_host *host, const pq_aw
     const char *bundle = pq_getenv("AWS_CA_BUNDLE");
     const pq_http_trust trust = {.ca_file = bundle};
     const pq_aws_caller caller = {.where = ask->host,
+                                  .once = ask->options->once,
                                   .trust = bundle ? &trust : NULL,
                                   .send = ask->send,
                                   .send_context = ask->send_context,

@@ -28,14 +28,14 @@ static bool in_user_namespace(void)
     return inside != 0 || outside != 0 || count != 4294967295UL;
 }
 
-static bool is_ours(uid_t owner)
+bool pq_trust_user(uid_t user)
 {
-    return owner == geteuid() || owner == 0 || (owner == OVERFLOW_USER && in_user_namespace());
+    return user == geteuid() || user == 0 || (user == OVERFLOW_USER && in_user_namespace());
 }
 
 bool pq_trust_status(const struct stat *status, const char *path, pq_error *err)
 {
-    if (!is_ours(status->st_uid))
+    if (!pq_trust_user(status->st_uid))
         return pq_fail(err, PQ_EDENIED, path, NULL,
                        "belongs to user %u, neither to the user who runs this (%u) nor to root",
                        (unsigned)status->st_uid, (unsigned)geteuid());

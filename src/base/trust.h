@@ -6,6 +6,8 @@
 
 #include <sys/stat.h>
 
+/* The effective user or root. */
+bool pq_trust_user(uid_t user);
 /* PQ_EDENIED with `path` as WHERE when somebody else owns it or may write it. In a user namespace root's files show as
  * those of the overflow user (user_namespaces(7)), which is taken for root there: a rootless engine runs its helpers
  * so. */

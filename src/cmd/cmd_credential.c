@@ -105,24 +105,26 @@ static bool open_bound(question *q)
     q->session.config_path = pq_strdup(bound->config);
     if (!pq_trust_file(bound->config, &err))
         return fail(q, &err);
-    if (!(bound->device ? pq_config_load_device : pq_config_load)(bound->config, NULL, &q->session.config,
-                                                                  &q->cli->errors))
+    bool read = bound->device ? pq_config_load_device(bound->config, NULL, &q->session.config, &q->cli->errors)
+                              : pq_config_load(bound->config, NULL, &q->session.config, &q->cli->errors);
+    if (!read)
         return false;
+    /* A device has no secrets but its key. */
     pq_secret_environment environment = bound_environment(bound);
-    if (!pq_secrets_open(&environment, &q->session.secrets, &err))
+    if (!bound->device && !pq_secrets_open(&environment, &q->session.secrets, &err))
         return fail(q, &err);
     if (bound->cache) {
         PQ_AUTO_FREE char *folder = pq_path_dirname(bound->cache);
         pq_session_open_cache(&q->session, folder);
     }
-    q->session.failures_too = true;
+    q->session.manner = PQ_CACHE_FAILURES;
     pq_session_open_auth(&q->session);
     return true;
 }
 
 static bool open_configured(question *q)
 {
-    q->session.failures_too = true;
+    q->session.manner = PQ_CACHE_FAILURES;
     if (!pq_session_read_config(&q->session, q->cli, NULL, true) || !pq_session_open_secrets(&q->session, q->cli))
         return false;
     pq_session_open_auth(&q->session);
@@ -164,6 +166,11 @@ static void note_sources(const question *q, const char *host, pq_strings *out)
         pq_secrets_files(q->session.secrets, entry->secret.text, &files);
     if (entry && entry->azure_cert_secret.text)
         pq_secrets_files(q->session.secrets, entry->azure_cert_secret.text, &files);
+    const pq_setting *const device[] = {&q->session.config.device.certificate, &q->session.config.device.key,
+                                        &q->session.config.device.ca};
+    for (size_t i = 0; i < sizeof device / sizeof *device; i++)
+        if (device[i]->text && *device[i]->text == '/')
+            pq_strings_add(&files, device[i]->text);
     PQ_AUTO_STRINGS once = {0};
     for (size_t i = 0; i < files.count; i++)
         if (pq_strings_add_once(&once, files.at[i]))
@@ -179,9 +186,11 @@ static bool ask(question *q)
     if (answer)
         note_sources(q, host, &sources);
     bool good = pq_auth_get(q->session.auth, host, NULL, &q->credential, &err);
+    /* Each use of a credential that was copied here warns. */
+    const pq_config_registry *entry = pq_config_registry_for_host(&q->session.config, host);
+    const char *name = entry && entry->auth == PQ_AUTH_FILE ? NULL : pq_auth_cache_entry(q->session.auth, host);
     if (answer && q->session.cache)
-        pq_cache_make_answer(q->session.cache, pq_auth_cache_entry(q->session.auth, host), pq_path_basename(answer),
-                             &sources);
+        pq_cache_make_answer(q->session.cache, name, pq_path_basename(answer), &sources);
     return good || fail(q, &err);
 }
 

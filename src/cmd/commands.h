@@ -13,5 +13,6 @@ extern const pq_command pq_cmd_login, pq_cmd_logout;
 extern const pq_command pq_cmd_device_setup;
 extern const pq_command pq_cmd_credential_get, pq_cmd_credential_store, pq_cmd_credential_erase, pq_cmd_credential_list,
     pq_cmd_credential_kubelet;
+extern const pq_command pq_cmd_device_serve;
 extern const pq_command pq_cmd_target_build, pq_cmd_target_show, pq_cmd_target_verify;
 extern const pq_command pq_cmd_tuf_init;

@@ -2,20 +2,26 @@
  * it was pointed at; it never searches.
  *
  * In a build that pratique runs, PRATIQUE_HELPER_SOCKET names the socket at which pratique answers for just the hosts
- * of that build (src/target/helper_server.h). Elsewhere it answers for the hosts that `pratique login` has bound
- * (src/base/binding.h): from the last answer, as long as it is fresh (src/base/token_cache.h); else it becomes pratique
+ * of that build (src/target/helper_server.h). Elsewhere it answers for the hosts that `pratique login` or `pratique
+ * device setup` has bound (src/base/binding.h): from the last answer, as long as it is fresh (src/base/token_cache.h);
+ * else from the service of a device, if the binding names its socket (src/device/agent.h); else it becomes pratique
  * itself, which asks. For any other host there is no entry, and the client goes on without credentials. */
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "base/binding.h"
+#include "base/clock.h"
 #include "base/docker_protocol.h"
 #include "base/file.h"
+#include "base/limits.h"
 #include "base/runtime_dir.h"
 #include "base/secret.h"
 #include "base/token_cache.h"
@@ -23,6 +29,8 @@
 
 /* Longer than one question to a cloud takes, as a rule; then everybody asks for himself. */
 static const double patience = 20;
+/* A little longer than the service of a device lets anybody wait (src/device/clients.h). */
+static const double device_patience = 50;
 
 static int refuse(const char *text)
 {
@@ -43,55 +51,109 @@ static bool write_all(int fd, const char *bytes, size_t length)
     return pq_write_fd(fd, "", bytes, length, &ignored);
 }
 
-/* --- in a build --------------------------------------------------------------------------------------------------- */
+/* --- sockets ------------------------------------------------------------------------------------------------------ */
 
-static int connect_to(const char *path)
+/* -1 with errno. A connection that is not taken in time is none: a socket's queue may be full. */
+static int connect_to(const char *path, double seconds)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if (strlen(path) >= sizeof address.sun_path)
-        return -1;
-    memcpy(address.sun_path, path, strlen(path) + 1);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof address) != 0) {
-        (void)close(fd);
+    struct timeval limit = {.tv_sec = (time_t)seconds};
+    if (strlen(path) >= sizeof address.sun_path) {
+        errno = ENAMETOOLONG;
         return -1;
     }
-    return fd;
+    memcpy(address.sun_path, path, strlen(path) + 1);
+    PQ_AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || (seconds > 0 && (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) != 0 ||
+                                   setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) != 0)))
+        return -1;
+    return connect(fd, (const struct sockaddr *)&address, sizeof address) == 0 ? pq_steal_fd(&fd) : -1;
 }
 
-/* Passes the answer on as it comes; its first byte is the exit status. */
-static int pass_on(int fd)
+/* Asks, and prints what is answered, whose first byte is the exit status; that is returned. -1 when no answer came
+ * within `seconds` (0: however long it takes); nothing is printed then. */
+static int ask_at(int fd, const char *url, double seconds)
 {
-    char chunk[4096];
-    int status = -1;
+    PQ_AUTO_BUF answer = PQ_SENSITIVE_BUF(8 * PQ_MAX_SECRET), question = PQ_BUF(PQ_DOCKER_URL_MAX + 8);
+    double end = pq_monotonic() + seconds;
+    pq_buf_addf(&question, "get %s\n", url);
+    /* Who refuses us may have answered and gone before it has read that. */
+    (void)!send(fd, question.data, question.length, MSG_NOSIGNAL);
     for (;;) {
-        ssize_t got = read(fd, chunk, sizeof chunk);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
+        char *place = pq_buf_reserve(&answer, 4096);
+        ssize_t got = place ? read(fd, place, 4096) : -1;
+        if (got > 0)
+            pq_buf_commit(&answer, (size_t)got);
+        if (got == 0 || (got < 0 && errno == ECONNRESET))
             break;
-        const char *from = chunk;
-        size_t length = (size_t)got;
-        if (status < 0) {
-            status = *from++ == '0' ? 0 : 1;
-            length--;
-        }
-        if (!write_all(STDOUT_FILENO, from, length))
-            status = 1;
-        explicit_bzero(chunk, sizeof chunk);
+        if ((got < 0 && errno != EINTR) || (seconds > 0 && pq_monotonic() > end))
+            return -1;
     }
-    return status;
+    if (answer.length < 2)
+        return -1;
+    bool written = write_all(STDOUT_FILENO, answer.data + 1, answer.length - 1);
+    return *answer.data == '0' && written ? 0 : 1;
 }
 
 static int ask_build(const char *socket_path, const char *url)
 {
-    PQ_AUTO_CLOSE int fd = connect_to(socket_path);
+    PQ_AUTO_CLOSE int fd = connect_to(socket_path, 0);
     if (fd < 0)
         return refuse("pratique: the build that this helper belongs to has ended");
-    int status = -1;
-    if (write_all(fd, "get ", 4) && write_all(fd, url, strlen(url)) && write_all(fd, "\n", 1))
-        status = pass_on(fd);
+    int status = ask_at(fd, url, 0);
     return status < 0 ? refuse("pratique: no answer from the build that this helper belongs to") : status;
+}
+
+/* --- the service of a device -------------------------------------------------------------------------------------- */
+
+/* Whoever listens there could hand out what it likes. */
+static bool is_served_by_ours(int fd, const char *path, pq_error *err)
+{
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
+        return pq_fail_errno(err, path, "cannot tell who listens there");
+    return pq_trust_user(peer.uid) ||
+           pq_fail(err, PQ_EDENIED, path, NULL, "user %u listens there, neither the user who runs this (%u) nor root",
+                   (unsigned)peer.uid, (unsigned)geteuid());
+}
+
+/* The exit status; or -1, with the reason in `*why`, when nobody answers there. */
+static int ask_device(const pq_bound *bound, const char *url, int *why)
+{
+    PQ_AUTO_ERROR err = {0};
+    PQ_AUTO_CLOSE int fd = connect_to(bound->socket, device_patience);
+    *why = errno;
+    if (fd < 0)
+        return -1;
+    if (!is_served_by_ours(fd, bound->socket, &err))
+        return refuse_with(&err);
+    int status = ask_at(fd, url, device_patience);
+    *why = ETIMEDOUT;
+    return status;
+}
+
+/* For who can neither ask the service nor do what it does. */
+static int explain(const pq_bound *bound, int why)
+{
+    PQ_AUTO_ERROR err = {0};
+    struct stat status;
+    const struct passwd *user = getpwuid(geteuid());
+    const struct group *group = stat(bound->socket, &status) == 0 ? getgrgid(status.st_gid) : NULL;
+    const char *name = user ? user->pw_name : "USER";
+    PQ_AUTO_FREE char *join =
+        pq_asprintf("usermod -aG %s %s, then log in anew", group ? group->gr_name : "pratique", name);
+    if (why == EACCES || why == EPERM)
+        (void)pq_fail(&err, PQ_EDENIED, bound->host, join,
+                      "user %s may not ask for the credentials of this device: root may, and the members of group %s",
+                      name, group ? group->gr_name : "pratique");
+    else if (why == ETIMEDOUT || why == EAGAIN)
+        (void)pq_fail(&err, PQ_EBUSY, bound->host, "journalctl -u pratique-device",
+                      "the service that holds the device's key does not answer");
+    else
+        (void)pq_fail(&err, PQ_EFAILED, bound->host, "systemctl start pratique-device.socket",
+                      "the service that holds the device's key is not there, and only root can do without it");
+    return refuse_with(&err);
 }
 
 /* --- becoming pratique -------------------------------------------------------------------------------------------- */
@@ -229,6 +291,16 @@ static int answer_or_lock(const pq_bound *bound, const char *url)
     }
 }
 
+/* The last answer while it is fresh, else the service's. */
+static int known_or_device(const pq_bound *bound, const char *url, int *why)
+{
+    PQ_AUTO_ERROR ignored = {0};
+    PQ_AUTO_FREE char *path = bound->cache ? pq_path_dirname(bound->cache) : NULL;
+    PQ_AUTO_CLOSE int folder = path ? pq_runtime_dir_open(path, &ignored) : -1;
+    int status = folder >= 0 ? print_known(folder, bound, url, false) : -1;
+    return status >= 0 ? status : ask_device(bound, url, why);
+}
+
 static size_t read_question(char *out, size_t room)
 {
     size_t length = 0;
@@ -264,12 +336,17 @@ static int get(void)
     PQ_AUTO_FREE char *path = NULL;
     if (!pq_binding_look_up(host, &binding, &path, &err))
         return err.code == PQ_OK ? refuse(PQ_DOCKER_NOT_FOUND) : refuse_with(&err);
-    int status = answer_or_lock(&binding.at[0], start);
+    const pq_bound *bound = &binding.at[0];
+    int why = 0, status = bound->socket ? known_or_device(bound, start, &why) : -1;
+    if (status < 0 && bound->socket && access(bound->config, R_OK) != 0 && errno == EACCES)
+        return explain(bound, why);
+    if (status < 0)
+        status = answer_or_lock(bound, start);
     if (status >= 0)
         return status;
     if (!put_back(start))
         return refuse("pratique: this machine has no more files to open");
-    return become_pratique(&binding.at[0], path, "get");
+    return become_pratique(bound, path, "get");
 }
 
 /* --- the others --------------------------------------------------------------------------------------------------- */

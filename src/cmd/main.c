@@ -30,6 +30,7 @@ static const pq_command *const commands[] = {
     &pq_cmd_credential_kubelet,
     &pq_cmd_device_setup,
     &pq_cmd_device_check,
+    &pq_cmd_device_serve,
 #ifndef PRATIQUE_DEVICE_ONLY
     &pq_cmd_tuf_init,
     &pq_cmd_target_build,

@@ -159,7 +159,8 @@ static pq_auth_options auth_options_of(pq_session *session)
                              .secrets = session->secrets,
                              .http = session->http,
                              .cache = session->cache,
-                             .failures_too = session->failures_too,
+                             .manner = session->manner,
+                             .once = session->once,
                              .hub_host = session->hub_host,
                              .hub_secret = session->hub_secret};
 }
@@ -167,6 +168,7 @@ static pq_auth_options auth_options_of(pq_session *session)
 static bool open_http(pq_session *session, pq_error *err)
 {
     pq_http_options options = pq_http_options_from_environment();
+    options.tries = session->once ? 1 : 0;
     return session->http || pq_http_new(&options, &session->http, err);
 }
 

@@ -45,6 +45,7 @@ struct pq_http {
     pq_http_options options;
     char *ca_file, *ca_dir;
     transfer *transfers;
+    double told_to_wait; /* seconds; negative while nobody did */
     CURL *idle[8];
     size_t idle_count;
 };
@@ -85,6 +86,7 @@ bool pq_http_new(const pq_http_options *options, pq_http **out, pq_error *err)
     ready = true;
     pq_http *http = pq_alloc(1, sizeof *http);
     http->options = *options;
+    http->told_to_wait = -1;
     if (http->options.connect_timeout <= 0)
         http->options.connect_timeout = 10;
     if (http->options.idle_timeout <= 0)
@@ -456,6 +458,11 @@ double pq_http_retry_after(const pq_http_answer *answer)
     return asked && pq_time_parse_http(asked, &date) ? fmax(0, difftime(date, pq_now())) : -1;
 }
 
+double pq_http_told_to_wait(const pq_http *http)
+{
+    return http->told_to_wait;
+}
+
 static unsigned tries_of(const transfer *t)
 {
     return t->request.tries ? t->request.tries : t->http->options.tries;
@@ -567,6 +574,8 @@ static void on_complete(transfer *t, CURLcode code)
         pq_error_clear(&t->failure);
         return;
     }
+    if (busy)
+        t->http->told_to_wait = fmax(t->http->told_to_wait, pq_http_retry_after(&t->answer));
     if (t->failure.code == PQ_OK && follow_redirect(t)) {
         t->start_at = 0;
         return;

@@ -1,0 +1,90 @@
+#include "device/work.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { OUT = 3 };
+
+static _Noreturn void be_the_child(pq_work_function *function, void *context, int out, pid_t parent)
+{
+    struct sigaction standard = {.sa_handler = SIG_DFL}, ignore = {.sa_handler = SIG_IGN};
+    sigset_t none;
+    (void)sigaction(SIGINT, &standard, NULL);
+    (void)sigaction(SIGTERM, &standard, NULL);
+    (void)sigaction(SIGHUP, &ignore, NULL); /* a reload is the parent's */
+    (void)sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(1);
+    if (out != OUT && dup2(out, OUT) != OUT)
+        _exit(1);
+    (void)fcntl(OUT, F_SETFD, FD_CLOEXEC);
+    (void)syscall(SYS_close_range, (unsigned)OUT + 1, ~0u, 0u);
+    _exit(function(context, OUT));
+}
+
+bool pq_work_start(pq_work *work, pq_work_function *function, void *context, double now, double seconds, size_t cap,
+                   pq_error *err)
+{
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return pq_fail_errno(err, NULL, "cannot make a pipe");
+    pid_t parent = getpid(), child = fork();
+    if (child == 0)
+        be_the_child(function, context, ends[1], parent);
+    (void)close(ends[1]);
+    if (child < 0 || fcntl(ends[0], F_SETFL, O_NONBLOCK) != 0) {
+        (void)pq_fail_errno(err, NULL, "cannot start a process");
+        (void)close(ends[0]);
+        return false;
+    }
+    *work = (pq_work){.child = child, .fd = ends[0], .deadline = now + seconds, .output = PQ_SENSITIVE_BUF(cap)};
+    return true;
+}
+
+/* The child has ended, or is about to. */
+static int reap(pq_work *work, bool kill_it)
+{
+    int waited = 0;
+    if (kill_it)
+        (void)kill(work->child, SIGKILL);
+    while (waitpid(work->child, &waited, 0) < 0 && errno == EINTR)
+        continue;
+    work->child = 0;
+    if (work->fd >= 0)
+        (void)close(pq_steal_fd(&work->fd));
+    return WIFEXITED(waited) ? WEXITSTATUS(waited) : 128 + WTERMSIG(waited);
+}
+
+pq_work_state pq_work_look(pq_work *work, double now, int *status)
+{
+    char chunk[4096];
+    ssize_t got;
+    while ((got = read(work->fd, chunk, sizeof chunk)) > 0)
+        pq_buf_add(&work->output, chunk, (size_t)got);
+    int error = errno;
+    explicit_bzero(chunk, sizeof chunk);
+    bool runs = got < 0 && (error == EAGAIN || error == EINTR), late = runs && now >= work->deadline;
+    if (runs && !late)
+        return PQ_WORK_RUNS;
+    /* The pipe is the child's last: it ends with it. */
+    int ended = reap(work, late);
+    if (status)
+        *status = ended;
+    return late ? PQ_WORK_LATE : ended == 0 && !work->output.overflow ? PQ_WORK_DONE : PQ_WORK_FAILED;
+}
+
+void pq_work_clear(pq_work *work)
+{
+    if (work->child)
+        (void)reap(work, true);
+    pq_buf_clear(&work->output);
+    *work = PQ_WORK_NONE;
+}

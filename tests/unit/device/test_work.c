@@ -1,0 +1,129 @@
+#include "pq_cmocka.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "device/work.h"
+
+typedef struct task {
+    const char *says;
+    size_t times;
+    int status;
+    double sleeps;
+    bool crashes;
+} task;
+
+static int run(void *context, int out)
+{
+    const task *t = context;
+    PQ_AUTO_ERROR ignored = {0};
+    for (size_t i = 0; i < t->times; i++)
+        if (!pq_write_fd(out, "pipe", t->says, strlen(t->says), &ignored))
+            return 9;
+    if (t->sleeps > 0)
+        (void)pq_sleep(t->sleeps);
+    if (t->crashes)
+        (void)raise(SIGKILL);
+    return t->status;
+}
+
+static pq_work_state finish(task t, double seconds, pq_work *work, int *status)
+{
+    PQ_AUTO_ERROR err = {0};
+    assert_true(pq_work_start(work, run, &t, pq_monotonic(), seconds, 100000, &err));
+    pq_work_state state;
+    while ((state = pq_work_look(work, pq_monotonic(), status)) == PQ_WORK_RUNS) {
+        struct pollfd polled = {.fd = work->fd, .events = POLLIN};
+        (void)poll(&polled, 1, 20);
+    }
+    assert_int_equal(work->child, 0);
+    assert_int_equal(work->fd, -1);
+    return state;
+}
+
+static void its_result_comes_through_the_pipe(void **state)
+{
+    (void)state;
+    pq_work work = PQ_WORK_NONE;
+    int status = -1;
+    assert_int_equal(finish((task){.says = "0123456789", .times = 9000}, 10, &work, &status), PQ_WORK_DONE);
+    assert_int_equal(status, 0);
+    assert_int_equal(work.output.length, 90000);
+    pq_work_clear(&work);
+    assert_int_equal(work.output.length, 0);
+}
+
+static void whatever_it_does_we_go_on(void **state)
+{
+    (void)state;
+    pq_work work = PQ_WORK_NONE;
+    int status = -1;
+    assert_int_equal(finish((task){.says = "x", .times = 1, .status = 7}, 10, &work, &status), PQ_WORK_FAILED);
+    assert_int_equal(status, 7);
+    pq_work_clear(&work);
+    assert_int_equal(finish((task){.says = "x", .times = 1, .crashes = true}, 10, &work, &status), PQ_WORK_FAILED);
+    assert_int_equal(status, 128 + SIGKILL);
+    pq_work_clear(&work);
+    assert_int_equal(finish((task){.says = "too much", .times = 20000}, 10, &work, &status), PQ_WORK_FAILED);
+    pq_work_clear(&work);
+    double start = pq_monotonic();
+    assert_int_equal(finish((task){.says = "x", .times = 1, .sleeps = 60}, 0.2, &work, &status), PQ_WORK_LATE);
+    assert_true(pq_monotonic() - start < 10);
+    pq_work_clear(&work);
+}
+
+static void what_runs_is_killed_when_it_is_let_go(void **state)
+{
+    (void)state;
+    PQ_AUTO_ERROR err = {0};
+    pq_work work = PQ_WORK_NONE;
+    task t = {.sleeps = 60};
+    assert_true(pq_work_start(&work, run, &t, pq_monotonic(), 60, 100, &err));
+    pid_t child = work.child;
+    pq_work_clear(&work);
+    assert_int_equal(kill(child, 0), -1);
+}
+
+static int look_at_descriptors(void *context, int out)
+{
+    const int *other = context;
+    /* Neither who asks nor the socket may be held open by a child. */
+    char byte = (char)('0' + (write(*other, "", 0) == 0));
+    PQ_AUTO_ERROR ignored = {0};
+    return pq_write_fd(out, "pipe", &byte, 1, &ignored) ? 0 : 1;
+}
+
+static void it_has_no_descriptor_of_ours(void **state)
+{
+    (void)state;
+    PQ_AUTO_ERROR err = {0};
+    pq_work work = PQ_WORK_NONE;
+    int ends[2], far = -1;
+    assert_int_equal(pipe(ends), 0);
+    far = dup2(ends[1], 90);
+    assert_int_equal(far, 90);
+    assert_true(pq_work_start(&work, look_at_descriptors, &far, pq_monotonic(), 10, 100, &err));
+    while (pq_work_look(&work, pq_monotonic(), NULL) == PQ_WORK_RUNS)
+        (void)pq_sleep(0.01);
+    assert_string_equal(pq_buf_text(&work.output), "0");
+    pq_work_clear(&work);
+    (void)close(ends[0]);
+    (void)close(ends[1]);
+    (void)close(far);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(its_result_comes_through_the_pipe),
+        cmocka_unit_test(whatever_it_does_we_go_on),
+        cmocka_unit_test(what_runs_is_killed_when_it_is_let_go),
+        cmocka_unit_test(it_has_no_descriptor_of_ours),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
