@@ -94,6 +94,7 @@ class Demo:
         self.prove()
         self.again()
         self.fail()
+        self.device()
 
     def begin(self) -> None:
         self.title("A containers repository, and the registries that it needs")
@@ -172,6 +173,34 @@ class Demo:
         self.run("pratique secrets update azprincipal=somebody:guessed", quiet=True)
         self.run("pratique target build containers --tuf tuf", status=1)
 
+    def device(self) -> None:
+        self.title("A device that has nothing but a certificate, and its key in a token")
+        self.say("No cloud key is copied to it. The private key was made in a PKCS#11 token (here SoftHSM; a TPM or secure "
+                 "element in earnest) and cannot leave it. AWS IoT knows the certificate, and gives it a role that may pull.")
+        token = self.lab.softhsm("dev-7")
+        # The helper passes on no variable that decides what code runs: the module stands in the URI, and where SoftHSM
+        # keeps its tokens in its user's own file.
+        module, home = "/usr/lib/softhsm/libsofthsm2.so", self.home / ".config/softhsm2"
+        home.mkdir(parents=True)
+        shutil.copy(token.env["SOFTHSM2_CONF"], home / "softhsm2.conf")
+        (self.out / "device").mkdir()
+        self.lab.device_config(self.out / "device", token, ["iot"], identity={
+            "certificate": f"{token.certificate_uri}?module-path={module}",
+            "key": f"{token.key_uri}&module-path={module}",
+        })
+        self.run("cat device/device.yml")
+        self.run("pratique --device-config device/device.yml config check")
+        self.say("One command walks from the certificate to an image, and stops at the first link that is broken:")
+        image = f"{self.lab.hosts['ecr']}/base:1.2"
+        self.run(f"pratique --device-config device/device.yml device check --image {image}")
+        self.say("skopeo, podman and docker then pull through the helper:")
+        self.run("pratique --device-config device/device.yml device setup --no-units --client podman --into device/client")
+        self.env["REGISTRY_AUTH_FILE"] = str(self.out / "device/client/auth.json")
+        self.run(f"skopeo inspect --format '{{{{.Digest}}}}' docker://{image}")
+        self.say("The certificate is revoked. What the person at the bench reads:")
+        self.lab.revoke_device(token.device)
+        self.run("pratique --device-config device/device.yml device check", status=1)
+
     def end(self, seconds: float) -> None:
         shown = os.path.relpath(self.out)
         shown = shown if not shown.startswith("..") else str(self.out)
@@ -184,6 +213,7 @@ class Demo:
               out/logs/                  what the engine said
               tuf/                       the TUF repository; it can be served as it is
               containers/                the repository that all was made from
+              device/                    a device's configuration, and what `device setup` wrote
             `pratique target show {shown}/tuf` works without the lab, which has ended.
             For a repository of your own: see README.md. To undo all of this: rm -r {shown}"""), flush=True)
 

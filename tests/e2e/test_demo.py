@@ -31,12 +31,12 @@ def processes_of(place):
 def test_the_demo(place):
     result = play(place, "--out", "demo", "--programs", PROGRAMS)
     assert result.err == "" and "\033" not in result.out
-    for number in range(1, 8):
+    for number in range(1, 9):
         assert f"\n{number}. " in result.out
     assert "\nproved: 1 Target, 2 apps, 5 images; " in result.out
     assert "Target intel-corei7-64-lmp-1  unchanged\n" in result.out
     assert "Target intel-corei7-64-lmp-2  signed into tuf\n" in result.out
-    assert result.out.count("(exit status 1)") == 3
+    assert result.out.count("(exit status 1)") == 4
     # What it names is there.
     out = place.work / "demo"
     for named in ("out/release.json", "out/targets-created.json", "out/shop/docker-compose.yml", "out/logs/worker.log",
