@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from .device import Machine
 from .own_device import ANCHOR, ANYWHERE, APPLICATION, ECR, POOL, WAYS, Device
 from .test_policy import documents, of, option, run_script
 
@@ -212,3 +213,55 @@ def test_copied_credentials(device):
     calls, _ = calls_of(device, "--repository", "base", IAM_USER_1="bench")
     put, = of(calls, "aws")
     assert put[:3] == ["aws", "iam", "put-user-policy"] and option(put, "--user-name") == "bench"
+
+
+# Judged by the lab's AWS, which follows AWS's rules for trust, aliases, things and policies.
+
+
+def told_documents(machine, *arguments):
+    """What the commands for AWS were told: {"trust": [...], "pull": [...], "iot": [...]}."""
+    calls = run_script(machine.place, machine.run("policy", "--device", *arguments).out, CERTIFICATE_ARN_1="arn:x")
+    return {what: [json.loads(option(c, name)) for c in of(calls, *words)] for what, words, name in [
+        ("trust", ("aws", "iam", "create-role"), "--assume-role-policy-document"),
+        ("pull", ("aws", "iam", "put-role-policy"), "--policy-document"),
+        ("iot", ("aws", "iot", "create-policy"), "--policy-document")]}
+
+
+def test_iot_lets_the_device_pull_just_that(session, lab):
+    machine = Machine(session, lab, lab.device(), ["iot"])
+    ecr = lab.hosts["ecr"]
+    told = told_documents(machine, "--repository", f"{ecr}/base")
+    lab.set_iot_alias("ecr-pull", "device-pull")
+    lab.attach_iot_policies(machine.device, told["iot"])
+    lab.set_role_trust("device-pull", told["trust"][0])
+    lab.attach_role_policies("device-pull", told["pull"])
+    machine.pulls(ecr, "base:1.2")
+    assert machine.check(ecr, "tools/compiler:3", more=["--json"], status=1).json()["images"][0]["status"] == "denied"
+    machine.place.forget_tokens()
+    # By another alias the role does not let it in, nor does the certificate's policy; nor for a thing that is not its own.
+    lab.set_iot_things(machine.device, ["dev-8"])
+    machine.check(ecr, "base:1.2", status=1)
+    lab.set_iot_things(machine.device, ["dev-7"])
+    machine.check(ecr, "base:1.2")
+    other = Machine(session, lab, machine.device, [{**lab.device_entry("iot"), "iot": {
+        **lab.device_entry("iot")["iot"], "role_alias": "ecr-other"}}])
+    lab.set_iot_alias("ecr-other", "device-pull")
+    other.check(ecr, "base:1.2", status=1)
+
+
+def test_roles_anywhere_lets_just_that_device_in(session, lab):
+    machine = Machine(session, lab, lab.device(), ["roles_anywhere"])
+    ireland = lab.hosts["ecr_ireland"]
+    for subject, status in (("dev-7", 0), ("dev-*", 0), ("dev-8", 1)):
+        told = told_documents(machine, "--repository", f"{ireland}/base", "--subject", subject)
+        lab.set_role_trust("device-anywhere", told["trust"][0])
+        # In the lab's rights both registries are of one region.
+        lab.attach_role_policies("device-anywhere", json.loads(json.dumps(told["pull"]).replace(":ecr:eu-west-1:", ":ecr:us-east-2:")))
+        machine.place.forget_tokens()
+        machine.check(ireland, "base:1.2", status=status)
+    # Another CA's certificates of that name come by another anchor.
+    trust = told_documents(machine, "--repository", f"{ireland}/base", "--subject", "dev-7")["trust"][0]
+    trust["Statement"][0]["Condition"]["ArnEquals"]["aws:SourceArn"] += "0"
+    lab.set_role_trust("device-anywhere", trust)
+    machine.place.forget_tokens()
+    machine.check(ireland, "base:1.2", status=1)
