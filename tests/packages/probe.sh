@@ -1,5 +1,6 @@
 #!/bin/sh
-# Run within the booted system: asks the stand-in agent, as root, as a member of the group and as a stranger.
+# Run within the booted system: asks the stand-in agent, as root, as a member of the group and as a stranger; then the real
+# one.
 exec >/probe/log 2>&1
 ask='
 import os, socket, sys
@@ -32,4 +33,25 @@ python3 -c "$ask" 1234 1234 >/probe/stranger 2>&1
     ls /run/pratique
     systemctl is-active pratique-device.socket
 } >/probe/after 2>/dev/null
+rm /etc/systemd/system/pratique-device.service.d/stand-in.conf /etc/default/pratique-device
+systemctl daemon-reload
+python3 -c '
+import socket
+with socket.socket(socket.AF_UNIX) as s:
+    s.settimeout(60)
+    s.connect("/run/pratique-device/socket")
+    s.sendall(b"get hub.example.com\n")
+    while data := s.recv(65536):
+        print(data.decode())
+' >/probe/answer 2>&1
+{
+    state pratique-device.service
+    systemctl reload pratique-device.service && echo reloaded
+    sleep 1
+    state pratique-device.service
+    sed -n 's/^VmRSS:[^0-9]*//p' "/proc/$(systemctl show -p MainPID --value pratique-device.service)/status"
+    systemctl stop pratique-device.service
+    systemctl show -p Result --value pratique-device.service
+} >/probe/real 2>/dev/null
+journalctl -q --no-pager -u pratique-device.service -o cat >/probe/journal 2>&1
 systemctl poweroff --force

@@ -142,6 +142,11 @@ def told(debian) -> dict[str, object]:
         (root / "etc/pratique" / name).write_text("1234")
         (root / "etc/pratique" / name).chmod(0o600)
         os.chown(root / "etc/pratique" / name, owner, owner)
+    (root / "etc/pratique/device.yml").write_text(
+        "identity:\n  certificate: /etc/pratique/certificate.pem\n  key: /etc/pratique/key.pem\nregistries:\n"
+        "- type: gateway\n  url: hub.example.com\n  gateway: https://127.0.0.1:8443\n")
+    debian("sh", "-c", "umask 077; cd /etc/pratique; openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30"
+           " -subj /CN=dev-7 -keyout key.pem -out certificate.pem 2>/dev/null")
     (root / "etc/default/pratique-device").write_text("HTTPS_PROXY=http://proxy.example.com:3128\n")
     units = root / "etc/systemd/system"
     (units / "pratique-device.service.d").mkdir()
@@ -182,6 +187,18 @@ def test_the_agent_can_do_its_work(told):
     assert can["network"] == 443 and can["interfaces"] is True
     assert can["no core"] is None and can["lock memory"] == "locked"
     assert can["pratique"][0] == 0
+
+
+def test_the_real_agent_runs_in_its_unit(told, debian, record_property):
+    if "device serve" not in debian("pratique", "help"):
+        pytest.skip("this program has no agent")
+    # Nothing listens at that gateway; that the agent says so is all that is wanted here.
+    assert told["answer"].startswith("1") and "127.0.0.1:8443" in told["answer"]
+    before, reloaded, after, memory, result = told["real"].split("\n")[:5]
+    assert (before, reloaded, after, result) == ("active", "reloaded", "active", "success"), told["journal"]
+    kib = int(memory.split()[0])
+    record_property("note", f"the agent in its unit: {kib} KiB resident")
+    assert kib < 8 * 1024
 
 
 def test_the_agent_can_do_nothing_else(told):
