@@ -3,10 +3,14 @@
 `factory`  work, env, run(pratique's arguments), repository (the TUF repository), root (what its clients trust),
            other_root (of another repository), older (a copy of the repository as the first Target left it); and of each
            of the two builds outs (--out), releases (release.json), created (targets-created.json)
+`lab`      the lab, for tests that change it: put back after each
+`device`   device(device of the lab, way): pratique with a device.yml of that one way
+`watch`    watch(class or module of the lab, name): the list of the arguments of each call from now on
 `says`     says(judge, words): what a judge answered, for the list at the end of `make interop`
 `scratch`  a short folder of the test's own"""
 
 import base64
+import itertools
 import json
 import os
 import shutil
@@ -20,6 +24,7 @@ import pytest
 from e2e.place import Place, Result
 from lab import Lab
 
+from .device import Device, Holder
 from .judges import Judge
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -114,12 +119,49 @@ def make_factory(folder: Path, lab: Lab) -> Factory:
 
 
 @pytest.fixture(scope="session")
-def factory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Factory]:
+def running_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    with Lab(tmp_path_factory.mktemp("l", numbered=False)) as lab:
+        lab.seed()
+        yield lab
+
+
+@pytest.fixture(scope="session")
+def factory(tmp_path_factory: pytest.TempPathFactory, running_lab: Lab) -> Factory:
     folder = tmp_path_factory.mktemp("i", numbered=False)
     (folder / "p").mkdir()
-    with Lab(folder / "lab") as lab:
-        lab.seed()
-        yield make_factory(folder, lab)
+    return make_factory(folder, running_lab)
+
+
+@pytest.fixture
+def lab(running_lab: Lab) -> Iterator[Lab]:
+    running_lab.clear_log()
+    yield running_lab
+    running_lab.restore()
+
+
+@pytest.fixture
+def device(lab: Lab, scratch: Path) -> Callable[[Holder, str], Device]:
+    numbers = itertools.count()
+
+    def make(holder: Holder, way: str) -> Device:
+        folder = scratch / str(next(numbers))
+        folder.mkdir()
+        return Device(Place(folder, PROGRAMS, lab.env()), lab, holder, way)
+    return make
+
+
+@pytest.fixture
+def watch(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any, str], list[tuple[Any, ...]]]:
+    def watched(owner: Any, name: str) -> list[tuple[Any, ...]]:
+        calls: list[tuple[Any, ...]] = []
+        original = getattr(owner, name)
+
+        def noted(*arguments: Any) -> Any:
+            calls.append(arguments)
+            return original(*arguments)
+        monkeypatch.setattr(owner, name, noted)
+        return calls
+    return watched
 
 
 @pytest.fixture

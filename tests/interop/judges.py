@@ -16,7 +16,15 @@ HERE = Path(__file__).resolve().parent
 CACHE = HERE.parents[1] / "build" / "interop"
 PYTHON_TUF = ["tuf==7.0.1", "securesystemslib==1.6.0", "urllib3==2.8.0"]
 IAM = ["moto==5.2.5", "parliament==1.6.4", "flask==3.1.3", "flask-cors==6.0.5"]
+AWS_IOT = ["awscrt==0.38.1", "boto3==1.44.8"]
+# azure-identity signs in through msal.
+AZURE = ["azure-identity==1.27.0", "azure-containerregistry==1.2.0", "msal==1.39.0"]
+GOOGLE = ["google-auth==2.63.0", "requests==2.34.2"]
 ECR_LOGIN = "0.12.0"
+# The only one that the Go module proxy has.
+SIGNING_HELPER = "1.4.0"
+CRANE = "0.22.1"
+REGCTL = "0.11.7"
 # No download takes longer on a slow line; one that does hangs.
 LONGEST = 600
 
@@ -79,6 +87,23 @@ def python_tuf() -> Judge:
 def iam() -> Judge:
     """moto's evaluator of IAM policies, and parliament's rules for them. The first of argv is their Python."""
     return Judge("moto", IAM[0].split("==")[1], (python_with("iam", IAM), str(HERE / "iam" / "judge.py")))
+
+
+def aws_iot() -> Judge:
+    python = python_with("aws-iot", AWS_IOT)
+    return Judge("awscrt", f"{AWS_IOT[0].split('==')[1]} and boto3 {AWS_IOT[1].split('==')[1]}",
+                 (python, str(HERE / "devices" / "aws_iot.py")))
+
+
+def azure_entra() -> Judge:
+    python = python_with("azure", AZURE)
+    return Judge("azure-identity", f"{AZURE[0].split('==')[1]} and azure-containerregistry {AZURE[1].split('==')[1]}",
+                 (python, str(HERE / "devices" / "azure_entra.py")))
+
+
+def google_auth() -> Judge:
+    python = python_with("google", GOOGLE)
+    return Judge("google-auth", GOOGLE[0].split("==")[1], (python, str(HERE / "devices" / "google_x509.py")))
 
 
 def tuf_js() -> Judge:
@@ -175,14 +200,36 @@ def ecr_login() -> Judge:
 
 def ecr_login_today() -> Judge:
     """What its users have now: Debian 12 has 0.6.0."""
-    name, module = "ecr-login", "github.com/awslabs/amazon-ecr-credential-helper/ecr-login"
+    module = "github.com/awslabs/amazon-ecr-credential-helper/ecr-login/cli/docker-credential-ecr-login"
+    return Judge("ecr-login", ECR_LOGIN, (go_install("ecr-login", module, ECR_LOGIN), "get"))
+
+
+def signing_helper() -> Judge:
+    # PKCS#11 takes a compiler of C.
+    module = "github.com/aws/rolesanywhere-credential-helper"
+    return Judge("aws_signing_helper", SIGNING_HELPER,
+                 (go_install("aws_signing_helper", module, SIGNING_HELPER, CGO_ENABLED="1"), "credential-process"))
+
+
+def crane() -> Judge:
+    module = "github.com/google/go-containerregistry/cmd/crane"
+    return Judge("crane", CRANE, (go_install("crane", module, CRANE),))
+
+
+def regctl() -> Judge:
+    return Judge("regctl", REGCTL, (go_install("regctl", "github.com/regclient/regclient/cmd/regctl", REGCTL),))
+
+
+def go_install(name: str, module: str, version: str, **more: str) -> str:
+    """A program of the Go module proxy, as its users install it. Its path."""
     command, environment = go(name)
-    place = CACHE / "bin" / name
-    program = "docker-credential-ecr-login"
-    # `go install` of a version reads no go.mod of ours.
-    fetch(name, command, "install", "-p", "2", f"{module}/cli/{program}@v{ECR_LOGIN}",
-          env={**environment, "GOFLAGS": "-modcacherw -trimpath", "GOBIN": str(place)})
-    return Judge(name, ECR_LOGIN, (str(place / program), "get"))
+    place = CACHE / "bin" / f"{name}-{version}"
+    program = place / module.rpartition("/")[2]
+    if not program.exists():
+        # `go install` of a version reads no go.mod of ours.
+        fetch(name, command, "install", "-p", "2", f"{module}@v{version}",
+              env={**environment, "GOFLAGS": "-modcacherw -trimpath", "GOBIN": str(place), **more})
+    return str(program)
 
 
 def debian_version(package: str) -> str:
