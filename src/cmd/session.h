@@ -18,10 +18,10 @@ typedef struct pq_session {
     pq_http *http;
     pq_cache *cache; /* NULL where there is no folder in memory */
     pq_auth *auth;
-    pq_registry *registry; /* reads: with the identities of container_registries, and the hub's for the hub */
-    bool for_builds;       /* the cache must be where no build can see it; set before pq_session_connect() */
+    pq_registry *registry;  /* reads: with the identities of container_registries, and the hub's for the hub */
+    bool for_builds;        /* the cache must be where no build can see it; set before pq_session_connect() */
     pq_cache_manner manner; /* what of the cache is good enough; set before */
-    bool once;             /* a request is sent once; set before */
+    bool once;              /* a request is sent once; set before */
     const char *hub_host, *hub_secret; /* of --hub and --hub-secret; borrowed, set before pq_session_connect() */
 } pq_session;
 

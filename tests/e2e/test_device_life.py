@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -197,9 +198,15 @@ def put(source, target):
     os.rename(f"{target}.new", target)
 
 
+def new_place(device):
+    """Where a key may lie: certificate and key."""
+    folder = Path(tempfile.mkdtemp(prefix="rotated.", dir=device.key_file.parent))
+    return folder / "client.pem", folder / "pkey.pem"
+
+
 def test_a_rotated_certificate(place, lab):
     old, new = lab.device("dev-7"), lab.device("dev-8")
-    certificate, key = place.work / "client.pem", place.work / "pkey.pem"
+    certificate, key = new_place(old)
     put(old.certificate_file, certificate), put(old.key_file, key)
     config = lab.device_config(place.work, old, ["iot", "gateway"], identity={"certificate": str(certificate), "key": str(key)})
     with Agent(place, config) as agent:
@@ -219,7 +226,7 @@ def test_a_rotated_certificate(place, lab):
 def test_a_device_that_gets_its_certificate_later(place, lab):
     """It boots, and is registered afterwards."""
     device = lab.device("dev-7")
-    certificate, key = place.work / "client.pem", place.work / "pkey.pem"
+    certificate, key = new_place(device)
     config = lab.device_config(place.work, device, ["iot"], identity={"certificate": str(certificate), "key": str(key)})
     with Agent(place, config, boot_window=0) as agent:
         assert str(certificate) in agent.reason(lab.hosts["ecr"])
