@@ -1,6 +1,7 @@
 /* pratique credential: docker's credential helper protocol with the whole program behind it, and the kubelet's.
  *
  * What an answer holds must not pass pq_cli's output, which blots secrets out: it is written by itself. */
+#include <errno.h>
 #include <jansson.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -98,11 +99,19 @@ static pq_secret_environment bound_environment(const pq_bound *bound)
     return environment;
 }
 
+/* A device.yml that is root's: who may not read it asks the service by the helper, and nothing is opened here. */
+static bool is_hidden(const pq_bound *bound)
+{
+    return bound->device && access(bound->config, R_OK) != 0 && errno == EACCES;
+}
+
 static bool open_bound(question *q)
 {
     const pq_bound *bound = &q->binding.at[0];
     PQ_AUTO_ERROR err = {0};
     q->session.config_path = pq_strdup(bound->config);
+    if (is_hidden(bound))
+        return true;
     if (!pq_trust_file(bound->config, &err))
         return fail(q, &err);
     bool read = bound->device ? pq_config_load_device(bound->config, NULL, &q->session.config, &q->cli->errors)
@@ -182,6 +191,9 @@ static bool ask(question *q)
     PQ_AUTO_ERROR err = {0};
     PQ_AUTO_STRINGS sources = {0};
     const char *host = name_in_config(q);
+    if (!q->session.auth)
+        return pq_errors_add(&q->cli->errors, PQ_EDENIED, q->session.config_path,
+                             "docker-credential-pratique asks the service that may", "this user may not read it");
     const char *answer = q->binding.count ? q->binding.at[0].cache : NULL;
     if (answer)
         note_sources(q, host, &sources);

@@ -88,8 +88,9 @@ static void note_times(const pq_session *session, const char *host, pq_device_ca
         out->credential.expires = kept.expires;
 }
 
-static bool fetch(void *context, const char *host, pq_device_catch *out, pq_error *err)
+static bool fetch(void *context, const char *host, bool anew, pq_device_catch *out, pq_error *err)
 {
+    time_t started = pq_now();
     pq_cli *cli = context;
     PQ_AUTO_SESSION session = {.once = true};
     if (!pq_session_read_device(&session, cli, NULL)) {
@@ -102,6 +103,12 @@ static bool fetch(void *context, const char *host, pq_device_catch *out, pq_erro
     bool good = pq_auth_get(session.auth, host, NULL, &out->credential, err);
     if (good)
         note_times(&session, host, out);
+    if (good && anew && out->fetched && out->fetched < started) {
+        pq_auth_forget(session.auth, host);
+        good = pq_auth_get(session.auth, host, NULL, &out->credential, err);
+        if (good)
+            note_times(&session, host, out);
+    }
     out->retry_after = session.http ? pq_http_told_to_wait(session.http) : -1;
     return good;
 }

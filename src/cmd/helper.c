@@ -203,12 +203,18 @@ static void build_environment(const pq_strings *more, pq_strings *out)
     pq_strings_add(out, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
 }
 
+/* A device.yml that this user may not read. */
+static bool is_hidden(const pq_bound *bound)
+{
+    return bound->device && access(bound->config, R_OK) != 0 && errno == EACCES;
+}
+
 /* Does not return when it works. */
 static int become_pratique(const pq_bound *bound, const char *binding, const char *action)
 {
     PQ_AUTO_ERROR err = {0};
     PQ_AUTO_STRINGS arguments = {0}, environment = {0};
-    if (!pq_trust_file(bound->program, &err) || !pq_trust_file(bound->config, &err))
+    if (!pq_trust_file(bound->program, &err) || (!is_hidden(bound) && !pq_trust_file(bound->config, &err)))
         return refuse_with(&err);
     const char *const words[] = {bound->program, "credential", action, "--binding", binding};
     for (size_t i = 0; i < (binding ? 5u : 3u); i++)
@@ -338,7 +344,7 @@ static int get(void)
         return err.code == PQ_OK ? refuse(PQ_DOCKER_NOT_FOUND) : refuse_with(&err);
     const pq_bound *bound = &binding.at[0];
     int why = 0, status = bound->socket ? known_or_device(bound, start, &why) : -1;
-    if (status < 0 && bound->socket && access(bound->config, R_OK) != 0 && errno == EACCES)
+    if (status < 0 && bound->socket && is_hidden(bound))
         return explain(bound, why);
     if (status < 0)
         status = answer_or_lock(bound, start);

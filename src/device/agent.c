@@ -42,6 +42,7 @@ typedef struct entry {
     pq_work work;
     bool stale;   /* files have changed since it was fetched */
     bool changed; /* the same while a fetch was under way */
+    bool anew;    /* what the token cache keeps will not do */
     bool copied;  /* nothing is kept */
     bool told;    /* a first success was logged */
 } entry;
@@ -52,6 +53,7 @@ typedef struct agent {
     pq_strings files; /* their status, as pq_token_source() says it */
     pq_work look;
     bool look_again; /* something changed while it was looked at */
+    bool anew;       /* the next view is that of a SIGHUP */
     bool clock_wrong, clock_told;
     entry *entries[ENTRIES_MOST];
     size_t entry_count;
@@ -143,6 +145,7 @@ static size_t fetches(const agent *a)
 typedef struct errand {
     const pq_device_options *options;
     const char *host;
+    bool anew;
 } errand;
 
 static pq_span span_of(const char *text)
@@ -157,7 +160,7 @@ static int run_fetch(void *context, int out)
     pq_device_catch got = {.retry_after = -1};
     PQ_AUTO_ERROR err = {0}, ignored = {0};
     PQ_AUTO_BUF text = PQ_SENSITIVE_BUF(2 * PQ_MAX_TOKEN_ENTRY);
-    bool good = e->options->fetch(e->options->context, e->host, &got, &err);
+    bool good = e->options->fetch(e->options->context, e->host, e->anew, &got, &err);
     const pq_credential *c = &got.credential;
     time_t now = pq_now();
     pq_token_entry written = {.fetched = got.fetched ? got.fetched : now, .refresh = 1, .expires = 1};
@@ -239,6 +242,7 @@ static void renew_entries(agent *a, double now)
             continue;
         }
         e->stale = true;
+        e->anew = e->anew || a->anew;
         e->changed = e->work.child != 0;
         e->copied = pq_strings_have(&a->view.copied, e->host);
         pq_error_clear(&e->failure);
@@ -275,6 +279,7 @@ static void end_look(agent *a, double now)
     if (state != PQ_WORK_DONE || !take_view(a, now))
         pq_note("device.yml is not taken over: what was read before holds");
     pq_work_clear(&a->look);
+    a->anew = a->anew && a->look_again;
     if (a->look_again) {
         a->look_again = false;
         start_look(a, now);
@@ -425,6 +430,7 @@ static void keep_credential(entry *e, const pq_token_entry *got, double now)
     }
     e->told = true;
     e->stale = e->changed;
+    e->anew = e->anew && e->changed;
     pq_error_clear(&e->failure);
 }
 
@@ -487,7 +493,7 @@ static void start_fetches(agent *a, double now)
         if (e->work.child || next_of(a, e) > now)
             continue;
         PQ_AUTO_ERROR err = {0};
-        errand what = {.options = a->options, .host = e->host};
+        errand what = {.options = a->options, .host = e->host, .anew = e->anew};
         e->changed = false;
         if (!pq_work_start(&e->work, run_fetch, &what, now, a->options->fetch_limit, 2 * PQ_MAX_TOKEN_ENTRY, &err))
             keep_failure(e, &err, -1, now);
@@ -604,6 +610,7 @@ static void take_signals(agent *a, double now)
             a->ends = true;
         } else {
             pq_note("reading device.yml anew");
+            a->anew = true;
             start_look(a, now);
         }
     }

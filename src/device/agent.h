@@ -15,7 +15,7 @@
  *
  * When device.yml, certificate or key changes (their status is looked at before each answer), or on SIGHUP, all is read
  * anew: failures are forgotten, and who asks next gets what was fetched since, or, if that cannot be had, what there
- * was.
+ * was. On SIGHUP what the token cache keeps will not do either: whatever is wrong with a credential, that renews it.
  *
  * While the machine's clock cannot be right, before the certificate began or before this program was written, nothing
  * is asked for: certificates and signatures would fail. It says so, to the journal and to those who ask, and goes on as
@@ -42,8 +42,8 @@ typedef struct pq_device_options {
     double fetch_limit; /* seconds, after which a fetch is killed */
     /* Both run in a child. Reads device.yml; false after it has said why on standard error. */
     bool (*look)(void *context, pq_device_view *out);
-    /* Asks for the credential of a host, whatever is known. */
-    bool (*fetch)(void *context, const char *host, pq_device_catch *out, pq_error *err);
+    /* Asks for the credential of a host; `anew`: what is kept elsewhere will not do. */
+    bool (*fetch)(void *context, const char *host, bool anew, pq_device_catch *out, pq_error *err);
     void *context;
 } pq_device_options;
 

@@ -93,6 +93,19 @@ def test_a_restart_asks_nobody(place, lab, config):
     assert asked(lab) == 1
 
 
+def test_a_reload_renews_what_is_kept(place, lab, config):
+    """Whatever is wrong with it: the token cache's will not do either."""
+    with Agent(place, config) as agent:
+        first = agent.get(lab.hosts["ecr"])
+        time.sleep(1)
+        agent.reload()
+        assert agent.get(lab.hosts["ecr"]) != first and asked(lab) == 2
+        offline(lab)
+        time.sleep(1)
+        agent.reload()
+        assert agent.get(lab.hosts["ecr"])[0] == "AWS"
+
+
 # Failures.
 
 

@@ -170,7 +170,7 @@ class World:
             path.chmod(0o700 if path.is_dir() else 0o600)
 
     def get(self, host, user=0, groups=(), group=None):
-        env = {"HOME": str(self.root / "home"), "PATH": "/usr/bin:/bin", **self.lab.env(),
+        env = {"HOME": str(self.root / "home"), "PATH": "/usr/bin:/bin", "REGISTRY_AUTH_FILE": "/nonexistent/auth.json", **self.lab.env(),
                "PRATIQUE_RUNTIME_DIR": self.place.env["PRATIQUE_RUNTIME_DIR"]}
         argv = ["setpriv", f"--reuid={user}", f"--regid={user if group is None else group}",
                 f"--groups={','.join(map(str, groups))}" if groups else "--clear-groups", self.bin / HELPER, "get"]
@@ -214,6 +214,20 @@ def test_a_member_of_the_group_gets_it_and_others_do_not(world, lab, place):
         assert "this user may not ask" in world.get(host, USER)
         assert agent.journal().count(f"user {USER} asked for a credential") == 1
     assert asked(lab) == 1
+
+
+def test_what_a_member_types_is_not_kept(world, lab, place, secret):
+    """docker stores after each login; the device.yml that this would be compared with is root's."""
+    host = lab.hosts["ecr"]
+    secret("what was typed", "typed-by-hand-0123456789")
+    world.bind(USER, host)
+    env = {"HOME": str(world.root / "home"), "PATH": "/usr/bin:/bin", "REGISTRY_AUTH_FILE": "/nonexistent/auth.json"}
+    offered = json.dumps({"ServerURL": host, "Username": "me", "Secret": "typed-by-hand-0123456789"})
+    for action, said in (("store", offered), ("erase", host)):
+        done = subprocess.run(["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups", world.bin / HELPER, action],
+                              input=said.encode(), capture_output=True, env=env, cwd="/", check=False)
+        place.keep(f"the helper's {action}", done.stdout + done.stderr)
+        assert done.returncode == 0 and b"serves this registry" in done.stderr, done
 
 
 def test_the_sentence_names_group_and_user(world, lab, place):

@@ -46,13 +46,13 @@ static bool look(void *context, pq_device_view *out)
     return out->hosts.count > 0;
 }
 
-static bool fetch(void *context, const char *asked, pq_device_catch *out, pq_error *err)
+static bool fetch(void *context, const char *asked, bool anew, pq_device_catch *out, pq_error *err)
 {
     char text[100], word[20] = "";
     long first = 0, second = 0;
     PQ_AUTO_FREE char *calls = pq_path_join(context, "calls");
     FILE *file = fopen(calls, "ae");
-    (void)fprintf(file, "%s\n", asked);
+    (void)fprintf(file, "%s%s\n", asked, anew ? " anew" : "");
     (void)fclose(file);
     read_text(context, "cloud", text, sizeof text);
     (void)sscanf(text, "%19s %ld %ld", word, &first, &second);
@@ -309,6 +309,9 @@ static void sighup_forgets_failures(void **state)
     assert_int_equal(kill(f.agent, SIGHUP), 0);
     (void)pq_sleep(0.2);
     gets(&f, host);
+    char text[200];
+    read_text(f.folder, "calls", text, sizeof text);
+    assert_string_equal(text, "one.example.com\none.example.com anew\n");
 }
 
 /* The next try after a connection that failed comes before anybody's patience ends. */
