@@ -7,7 +7,8 @@ import stat
 
 import pytest
 
-from .clients import helper, path_of
+from .agent import Agent
+from .clients import NOT_FOUND, get, helper, path_of
 from .own_device import ECR, HOSTS, INSTALLED, WAYS, Device, in_namespace, namespaces, new_key, pem
 
 SOCKET = "/run/pratique-device/socket"
@@ -193,6 +194,29 @@ def test_wrong_command_lines(device):
 def test_another_socket(device):
     set_up(device, "--socket", "/run/other")
     assert blocks(docker(device).parent / "config.json.pratique")[ECR]["socket"] == "/run/other"
+
+
+# With the service, and a cloud.
+
+
+def test_what_setup_wrote_is_what_the_helper_asks(place, lab, secret):
+    """From setup to a password by the service's socket; without the service by the key itself, which root may use."""
+    device = lab.device("dev-7")
+    config = lab.device_config(place.work, device, ["iot", "gateway"])
+    config.chmod(0o644)
+    ecr, fleet = lab.hosts["ecr"], lab.hosts["fleet"]
+    with Agent(place, config) as agent:
+        arguments = ("--device-config", config, "device", "setup", "--socket", agent.path)
+        place.run(*arguments, env={"PATH": path_of(place)})
+        user, password = get(place, ecr)
+        assert user == "AWS" and password in lab.secret_values() and get(place, fleet)[1] in lab.secret_values()
+        iot = lab.requests("c2example.credentials.iot.us-east-2.amazonaws.com")
+        assert get(place, ecr) == (user, password)
+        assert lab.requests("c2example.credentials.iot.us-east-2.amazonaws.com") == iot
+    place.forget_tokens()
+    assert get(place, ecr)[1] in lab.secret_values()
+    place.run(*arguments, "--undo")
+    assert get(place, ecr) == NOT_FOUND
 
 
 # As root, with an /etc of its own.
