@@ -8,7 +8,7 @@ import stat
 import pytest
 
 from .agent import Agent
-from .clients import NOT_FOUND, get, helper, path_of
+from .clients import NOT_FOUND, get, helper, is_root, path_of
 from .own_device import ECR, HOSTS, INSTALLED, WAYS, Device, in_namespace, namespaces, new_key, pem
 
 SOCKET = "/run/pratique-device/socket"
@@ -168,6 +168,19 @@ def test_a_pin_and_an_open_folder(device):
     assert any(m.startswith("its folder can be changed by others") and f"chmod 755 {folder}" in m for m in messages)
     set_up(device, "--fix", status=2)  # there is no such token
     assert (stat.S_IMODE(pin.stat().st_mode), stat.S_IMODE(folder.stat().st_mode)) == (0o600, 0o755)
+
+
+@pytest.mark.skipif(not is_root(), reason="giving files away takes root")
+def test_files_of_other_users(device):
+    os.chown(device.key, 4242, 4242)
+    told = set_up(device, status=2).err
+    assert f"{device.key}: the private key belongs to another user (mode 0600, user 4242) (chown root:root {device.key}, " in told
+    set_up(device, "--fix")
+    assert (device.key.stat().st_uid, stat.S_IMODE(device.key.stat().st_mode)) == (0, 0o600)
+    # What others could have written is not read, and so not mended.
+    os.chown(device.config, 4242, 4242)
+    assert "belongs to user 4242" in set_up(device, "--fix", status=2).err
+    assert device.config.stat().st_uid == 4242
 
 
 def test_a_wrong_device_is_not_set_up(device):
