@@ -240,7 +240,7 @@ USER = [INSTALLED, f"echo compose:x:{COMPOSE}:{COMPOSE}::/srv:/bin/sh >>/etc/pas
 SYSTEMD = [
     "mount -t tmpfs none /run/systemd && mkdir /run/systemd/system",
     "touch /run/systemd/system/pratique-device.socket /run/systemd/system/pratique-device.service",
-    'printf \'#!/bin/sh\\n{ echo "$@"; env; } >>%s/systemctl\\nexit ${FAILS:-0}\\n\' "$AT" >/mnt/systemctl',
+    'printf \'#!/bin/sh\\n[ "$1" = show ] && { echo %s; exit; }\\n{ echo "$@"; env; } >>%s/systemctl\\n\' "$SERVICE" "$AT" >/mnt/systemctl',
     "chmod 755 /mnt/systemctl && mount --bind /mnt/systemctl /usr/bin/systemctl",
 ]
 
@@ -248,7 +248,7 @@ SYSTEMD = [
 def as_root(device, steps, *arguments, status=0, env=None):
     program = device.place.programs / "pratique"
     return in_namespace(device, steps, program, "device", "setup", *arguments, status=status,
-                        env={"PATH": path_of(device.place), **(env or {})})
+                        env={"PATH": path_of(device.place), "SERVICE": "", **(env or {})})
 
 
 @pytest.fixture
@@ -319,8 +319,19 @@ def test_the_units(device):
 
 @namespaces
 @pytest.mark.skipif(not os.path.exists("/usr/bin/systemctl"), reason="nothing to stand in for")
+def test_a_key_of_the_services_user(device, home):
+    """`User=compose` in the unit: the key may be that user's. An attacker's it may not be."""
+    os.chown(device.key, int(COMPOSE), int(COMPOSE))
+    steps = [*USER, *SYSTEMD]
+    assert "belongs to another user" in as_root(device, steps, "--dry-run", status=2).err
+    assert "belongs to another user" in as_root(device, steps, "--dry-run", status=2, env={"SERVICE": "nobody"}).err
+    as_root(device, steps, env={"SERVICE": "compose"})
+
+
+@namespaces
+@pytest.mark.skipif(not os.path.exists("/usr/bin/systemctl"), reason="nothing to stand in for")
 def test_units_that_do_not_start(device):
-    steps = [INSTALLED, *SYSTEMD[:2], "printf '#!/bin/sh\\necho Unit is masked. >&2; exit 5\\n' >/mnt/systemctl", SYSTEMD[3]]
+    steps = [INSTALLED, *SYSTEMD[:2], "printf '#!/bin/sh\\n[ $1 = show ] || { echo Unit is masked. >&2; exit 5; }\\n' >/mnt/systemctl", SYSTEMD[3]]
     result = as_root(device, steps, status=1)
     assert "ended with status 5: Unit is masked." in result.err
     assert docker(device).exists()
