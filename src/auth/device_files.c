@@ -20,11 +20,11 @@ void pq_device_files_clear(pq_device_files *files)
     *files = (pq_device_files){0};
 }
 
-/* Root's, or ours; what belongs to somebody else is to be root's. */
-static void decide(pq_device_file *file)
+/* Root's, ours, or the service's; what belongs to somebody else is to be root's. */
+static void decide(pq_device_file *file, uid_t service)
 {
     mode_t mode = file->status.st_mode & 07777;
-    bool ours = file->status.st_uid == 0 || file->status.st_uid == geteuid();
+    bool ours = file->status.st_uid == 0 || file->status.st_uid == geteuid() || file->status.st_uid == service;
     bool sticky = S_ISDIR(file->status.st_mode) && (mode & S_ISVTX);
     file->mode = file->secret ? mode & 0600 : sticky ? mode : mode & ~(mode_t)OPEN_TO_OTHERS;
     if (file->secret)
@@ -51,7 +51,7 @@ static void add(pq_device_files *files, const char *path, const char *what, unsi
         return;
     }
     if (file.real)
-        decide(&file);
+        decide(&file, files->service);
     files->at = pq_grow(files->at, &files->capacity, files->count + 1, sizeof *files->at);
     files->at[files->count++] = file;
     if (!file.real)
@@ -60,7 +60,7 @@ static void add(pq_device_files *files, const char *path, const char *what, unsi
     pq_device_file above = {.what = "its folder", .line = line};
     if (is_listed(files, folder) || stat(folder, &above.status) != 0)
         return;
-    decide(&above);
+    decide(&above, files->service);
     if (pq_device_file_good(&above))
         return;
     above.path = pq_strdup(folder);
@@ -80,8 +80,9 @@ static void add_object(pq_device_files *files, const pq_setting *setting, const 
         add(files, setting->text, what, setting->line, secret);
 }
 
-void pq_device_files_find(const pq_config *config, const char *path, pq_device_files *out)
+void pq_device_files_find(const pq_config *config, const char *path, uid_t service, pq_device_files *out)
 {
+    out->service = service;
     add(out, path, "the device's configuration", 0, false);
     add_object(out, &config->device.certificate, "the certificate", false);
     add_object(out, &config->device.key, "the private key", true);

@@ -1,8 +1,8 @@
 /* The files of a device: device.yml and those that it names, and who may read and change them.
  *
  * A private key, a PIN and a copied credential are for their owner alone (0600); the others may be read by anybody, and
- * nobody but their owner may change them. Owner is root, or the user who runs this. The folder of each counts too: who
- * may write there can put another file in its place. */
+ * nobody but their owner may change them. Owner is root, the user who runs this, or the one that the device's service
+ * runs as. The folder of each counts too: who may write there can put another file in its place. */
 #pragma once
 
 #include <sys/stat.h>
@@ -24,13 +24,15 @@ typedef struct pq_device_file {
 typedef struct pq_device_files {
     pq_device_file *at;
     size_t count, capacity;
+    uid_t service;
 } pq_device_files;
 
 #define PQ_AUTO_DEVICE_FILES PQ_CLEANUP(pq_device_files_clear) pq_device_files
 
-/* `path` is that of device.yml. Files that are not there are in the list without `real`. Folders come after the file
- * that lies in them, each once, and only where they are open to others. */
-void pq_device_files_find(const pq_config *config, const char *path, pq_device_files *out);
+/* `path` is that of device.yml; `service` the user that the service runs as, 0 for root. Files that are not there are
+ * in the list without `real`. Folders come after the file that lies in them, each once, and only where they are open to
+ * others. */
+void pq_device_files_find(const pq_config *config, const char *path, uid_t service, pq_device_files *out);
 void pq_device_files_clear(pq_device_files *files);
 /* Neither mode nor owner have to change. */
 bool pq_device_file_good(const pq_device_file *file);

@@ -175,6 +175,8 @@ static void note_sources(const question *q, const char *host, pq_strings *out)
         pq_secrets_files(q->session.secrets, entry->secret.text, &files);
     if (entry && entry->azure_cert_secret.text)
         pq_secrets_files(q->session.secrets, entry->azure_cert_secret.text, &files);
+    if (entry && entry->credentials_file.text)
+        pq_strings_add(&files, entry->credentials_file.text);
     const pq_setting *const device[] = {&q->session.config.device.certificate, &q->session.config.device.key,
                                         &q->session.config.device.ca};
     for (size_t i = 0; i < sizeof device / sizeof *device; i++)

@@ -204,7 +204,8 @@ static json_t *file_json(const pq_device_file *file, const char *state)
 static void treat_files(run *r, pq_errors *problems)
 {
     json_t *list = json_array();
-    pq_device_files_find(&r->session.config, r->session.config_path, &r->files);
+    uid_t service = pq_device_units_user();
+    pq_device_files_find(&r->session.config, r->session.config_path, service, &r->files);
     for (size_t i = 0; i < r->files.count; i++) {
         const char *state = treat_file(r, &r->files.at[i], problems);
         pq_json_append(list, file_json(&r->files.at[i], state));
@@ -234,9 +235,9 @@ static bool check_device(run *r)
 {
     PQ_AUTO_ERRORS problems = {0}, told = {0};
     treat_files(r, &problems);
-    bool good = pq_device_report_check(r->cli, &r->session, &r->facts);
-    pq_errors_append(&told, &r->cli->errors);
-    for (size_t i = 0; !good && i < told.count; i++)
+    if (!pq_device_report_check(r->cli, &r->session, &r->facts))
+        pq_errors_append(&told, &r->cli->errors);
+    for (size_t i = 0; i < told.count; i++)
         if (!is_of_bad_file(r, &told.at[i]))
             pq_errors_take(&r->cli->errors, &told.at[i]);
     pq_errors_append(&r->cli->errors, &problems);

@@ -1,5 +1,6 @@
 #include "cmd/device_units.h"
 
+#include <pwd.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -49,7 +50,6 @@ void pq_device_units_look(bool enable, pq_device_units *out)
     out->possible = !out->why;
 }
 
-/* The last line that it said. */
 static void collect(void *context, const char *bytes, size_t length)
 {
     pq_buf *said = context;
@@ -57,14 +57,13 @@ static void collect(void *context, const char *bytes, size_t length)
         pq_buf_add(said, bytes, length);
 }
 
-bool pq_device_units_change(pq_device_units *units, bool enable, pq_error *err)
+/* systemctl with these words after it, the last one NULL. What it says goes to `said`. */
+static bool run(const char *const *words, pq_buf *said, int *status, pq_error *err)
 {
     PQ_AUTO_STRINGS argv = {0}, environment = {0};
-    PQ_AUTO_BUF said = PQ_BUF(PQ_MAX_MESSAGE);
-    int status = 0;
-    const char *const words[] = {systemctl_place(), enable ? "enable" : "disable", "--now", names[0], names[1]};
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        pq_strings_add(&argv, words[i]);
+    pq_strings_add(&argv, systemctl_place());
+    for (; *words; words++)
+        pq_strings_add(&argv, *words);
     pq_strings_add(&environment, "PATH=/usr/sbin:/usr/bin:/sbin:/bin");
     pq_strings_add(&environment, "LC_ALL=C.UTF-8");
     pq_strings_add(&environment, "SYSTEMD_PAGER=");
@@ -72,10 +71,34 @@ bool pq_device_units_change(pq_device_units *units, bool enable, pq_error *err)
                                         .environment = &environment,
                                         .folder = "/",
                                         .output = collect,
-                                        .output_context = &said,
+                                        .output_context = said,
                                         .timeout = TIMEOUT,
                                         .service_fd = -1};
-    if (!pq_process_run(&options, &status, err))
+    return pq_process_run(&options, status, err);
+}
+
+uid_t pq_device_units_user(void)
+{
+    PQ_AUTO_DEVICE_UNITS units = {0};
+    PQ_AUTO_BUF said = PQ_BUF(PQ_MAX_MESSAGE);
+    PQ_AUTO_ERROR ignored = {0};
+    const char *const words[] = {"show", "--property=User", "--value", names[1], NULL};
+    int status = 0;
+    pq_device_units_look(true, &units);
+    if (!units.possible || !run(words, &said, &status, &ignored) || status != 0)
+        return 0;
+    const char *text = pq_buf_text(&said);
+    PQ_AUTO_FREE char *name = pq_strndup(text, strcspn(text, "\n"));
+    const struct passwd *user = *name ? getpwnam(name) : NULL;
+    return user ? user->pw_uid : 0;
+}
+
+bool pq_device_units_change(pq_device_units *units, bool enable, pq_error *err)
+{
+    PQ_AUTO_BUF said = PQ_BUF(PQ_MAX_MESSAGE);
+    int status = 0;
+    const char *const words[] = {enable ? "enable" : "disable", "--now", names[0], names[1], NULL};
+    if (!run(words, &said, &status, err))
         return pq_error_wrap(err, "%s", units->command);
     units->done = status == 0;
     if (units->done)

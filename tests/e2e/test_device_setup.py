@@ -7,7 +7,8 @@ import stat
 
 import pytest
 
-from .clients import helper, path_of
+from .agent import Agent
+from .clients import NOT_FOUND, get, helper, is_root, path_of
 from .own_device import ECR, HOSTS, INSTALLED, WAYS, Device, in_namespace, namespaces, new_key, pem
 
 SOCKET = "/run/pratique-device/socket"
@@ -21,7 +22,8 @@ def device(place):
 
 
 def set_up(device, *arguments, env=None, **how):
-    return device.run("device", "setup", *arguments, env={"PATH": path_of(device.place), **(env or {})}, **how)
+    """The units are another's: this machine may be a device."""
+    return device.run("device", "setup", "--no-units", *arguments, env={"PATH": path_of(device.place), **(env or {})}, **how)
 
 
 def docker(device):
@@ -124,7 +126,6 @@ def test_a_dry_run_shows_all_and_changes_nothing(device, secret):
     copied = device.put(device.given / "ghcr", b"robot:fake-password-of-a-copied-file", 0o644)
     device.write(WAYS + f"- type: generic\n  url: ghcr.io\n  credentials_file: {copied}\n")
     device.key.chmod(0o640)
-    # As systemd would be asked, if it ran here.
     result = set_up(device, "--dry-run", "--fix")
     for path in (device.key, copied):
         assert f"--- {path}\n+++ {path}\n@@ mode, user @@\n-    0{path.stat().st_mode & 0o777:o} " in result.out
@@ -169,6 +170,19 @@ def test_a_pin_and_an_open_folder(device):
     assert (stat.S_IMODE(pin.stat().st_mode), stat.S_IMODE(folder.stat().st_mode)) == (0o600, 0o755)
 
 
+@pytest.mark.skipif(not is_root(), reason="giving files away takes root")
+def test_files_of_other_users(device):
+    os.chown(device.key, 4242, 4242)
+    told = set_up(device, status=2).err
+    assert f"{device.key}: the private key belongs to another user (mode 0600, user 4242) (chown root:root {device.key}, " in told
+    set_up(device, "--fix")
+    assert (device.key.stat().st_uid, stat.S_IMODE(device.key.stat().st_mode)) == (0, 0o600)
+    # What others could have written is not read, and so not mended.
+    os.chown(device.config, 4242, 4242)
+    assert "belongs to user 4242" in set_up(device, "--fix", status=2).err
+    assert device.config.stat().st_uid == 4242
+
+
 def test_a_wrong_device_is_not_set_up(device):
     device.put(device.key, pem(new_key()), 0o600)
     assert "is not that of the certificate" in set_up(device, status=2).err
@@ -195,23 +209,49 @@ def test_another_socket(device):
     assert blocks(docker(device).parent / "config.json.pratique")[ECR]["socket"] == "/run/other"
 
 
+# With the service, and a cloud.
+
+
+def test_what_setup_wrote_is_what_the_helper_asks(place, lab, secret):
+    """From setup to a password by the service's socket; without the service by the key itself, which root may use."""
+    device = lab.device("dev-7")
+    config = lab.device_config(place.work, device, ["iot", "gateway"])
+    config.chmod(0o644)
+    ecr, fleet = lab.hosts["ecr"], lab.hosts["fleet"]
+    with Agent(place, config) as agent:
+        arguments = ("--device-config", config, "device", "setup", "--no-units", "--socket", agent.path)
+        place.run(*arguments, env={"PATH": path_of(place)})
+        user, password = get(place, ecr)
+        assert user == "AWS" and password in lab.secret_values() and get(place, fleet)[1] in lab.secret_values()
+        iot = lab.requests("c2example.credentials.iot.us-east-2.amazonaws.com")
+        assert get(place, ecr) == (user, password)
+        assert lab.requests("c2example.credentials.iot.us-east-2.amazonaws.com") == iot
+    place.forget_tokens()
+    assert get(place, ecr)[1] in lab.secret_values()
+    place.run(*arguments, "--undo")
+    assert get(place, ecr) == NOT_FOUND
+
+
 # As root, with an /etc of its own.
 
 # Whoever that user is, the folders of tests are closed to it.
 USER = [INSTALLED, f"echo compose:x:{COMPOSE}:{COMPOSE}::/srv:/bin/sh >>/etc/passwd",
-        f"echo compose:x:{COMPOSE}: >>/etc/group", 'mount --bind "$AT/compose" /srv']
+        f"sed -i /^pratique:/d /etc/group && echo compose:x:{COMPOSE}: >>/etc/group", 'mount --bind "$AT/compose" /srv']
 SYSTEMD = [
     "mount -t tmpfs none /run/systemd && mkdir /run/systemd/system",
     "touch /run/systemd/system/pratique-device.socket /run/systemd/system/pratique-device.service",
-    'printf \'#!/bin/sh\\n{ echo "$@"; env; } >>%s/systemctl\\nexit ${FAILS:-0}\\n\' "$AT" >/mnt/systemctl',
+    'printf \'#!/bin/sh\\n[ "$1" = show ] && { echo %s; exit; }\\n{ echo "$@"; env; } >>%s/systemctl\\n\' "$SERVICE" "$AT" >/mnt/systemctl',
     "chmod 755 /mnt/systemctl && mount --bind /mnt/systemctl /usr/bin/systemctl",
 ]
 
 
 def as_root(device, steps, *arguments, status=0, env=None):
+    """Only one that stands in for systemd is ever asked."""
     program = device.place.programs / "pratique"
+    if not any("/run/systemd" in step for step in steps):
+        arguments = ("--no-units", *arguments)
     return in_namespace(device, steps, program, "device", "setup", *arguments, status=status,
-                        env={"PATH": path_of(device.place), **(env or {})})
+                        env={"PATH": path_of(device.place), "SERVICE": "", **(env or {})})
 
 
 @pytest.fixture
@@ -282,10 +322,23 @@ def test_the_units(device):
 
 @namespaces
 @pytest.mark.skipif(not os.path.exists("/usr/bin/systemctl"), reason="nothing to stand in for")
+def test_a_key_of_the_services_user(device, home):
+    """`User=compose` in the unit: the key may be that user's. An attacker's it may not be."""
+    os.chown(device.key, int(COMPOSE), int(COMPOSE))
+    steps = [*USER, *SYSTEMD]
+    assert "belongs to another user" in as_root(device, steps, "--dry-run", status=2).err
+    assert "belongs to another user" in as_root(device, steps, "--dry-run", status=2, env={"SERVICE": "nobody"}).err
+    as_root(device, steps, env={"SERVICE": "compose"})
+
+
+@namespaces
+@pytest.mark.skipif(not os.path.exists("/usr/bin/systemctl"), reason="nothing to stand in for")
 def test_units_that_do_not_start(device):
-    steps = [INSTALLED, *SYSTEMD[:2], "printf '#!/bin/sh\\necho Unit is masked. >&2; exit 5\\n' >/mnt/systemctl", SYSTEMD[3]]
+    steps = [INSTALLED, *SYSTEMD[:2], "printf '#!/bin/sh\\n[ $1 = show ] || { echo Unit is masked. >&2; exit 5; }\\n' >/mnt/systemctl", SYSTEMD[3]]
     result = as_root(device, steps, status=1)
     assert "ended with status 5: Unit is masked." in result.err
     assert docker(device).exists()
-    result = as_root(device, [INSTALLED, "mount -t tmpfs none /run/systemd && mkdir /run/systemd/system"], "--json").json()
+    result = as_root(device, [INSTALLED, "mount -t tmpfs none /run/systemd && mkdir /run/systemd/system",
+                              "for at in /usr/lib/systemd /usr/local/lib/systemd; do [ ! -d $at ] || mount -t tmpfs none $at; done",
+                              "rm -f /etc/systemd/system/pratique-device.*"], "--json").json()
     assert result["units"] == {"state": "left", "reason": "the units are not installed", "command": BY_HAND}
