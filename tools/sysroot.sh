@@ -11,7 +11,7 @@ armhf | arm64) ;;
 *) echo "sysroot.sh: no such architecture: $arch (there are armhf and arm64)" >&2; exit 2 ;;
 esac
 packages="libc6-dev libcurl4-openssl-dev libssl-dev libjansson-dev libfyaml-dev libsqlite3-dev libarchive-dev libpsl-dev
-    libexpat1-dev libcmocka-dev"
+    libexpat1-dev libcmocka-dev libengine-pkcs11-openssl libsofthsm2 softhsm2 libtpm2-pkcs11-1 libtss2-tcti-tabrmd0"
 done=$folder/.packages
 wanted=$(printf '%s ' $packages)
 if [ "$(cat "$done" 2>/dev/null)" = "$wanted" ]; then
