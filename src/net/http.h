@@ -108,8 +108,8 @@ void pq_http_run_until(pq_http *http, const bool *done);
 const char *pq_http_header(const pq_http_answer *answer, const char *name);
 /* The seconds that Retry-After asks to wait, as a number or a date (RFC 9110, section 10.2.3); -1 when it does not. */
 double pq_http_retry_after(const pq_http_answer *answer);
-/* The longest that a service which was too busy (429, 503) has asked us to wait by Retry-After, in seconds; -1 when none
- * did. Who tries again later goes by it. */
+/* The longest that a service which was too busy (429, 503) has asked us to wait by Retry-After, in seconds; -1 when
+ * none did. Who tries again later goes by it. */
 double pq_http_told_to_wait(const pq_http *http);
 void pq_http_answer_clear(pq_http_answer *answer);
 
