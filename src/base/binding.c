@@ -98,6 +98,8 @@ static char *const *field_in(const pq_bound *bound, size_t index)
 /* A line of a block: false when it is none, or there twice. */
 static bool read_line(pq_bound *bound, const char *name, const char *value)
 {
+    if (!*value)
+        return false; /* what is empty is not written either */
     if (pq_streq(name, "key")) {
         pq_strings_add(&bound->keys, value);
         pq_strings_add(&bound->were, "");
@@ -122,7 +124,7 @@ static bool read_line(pq_bound *bound, const char *name, const char *value)
     for (size_t i = 0; i < FIELDS; i++)
         if (pq_streq(name, fields[i].name)) {
             char **field = field_of(bound, i);
-            if (*field || !*value || (fields[i].path && *value != '/'))
+            if (*field || (fields[i].path && *value != '/'))
                 return false;
             *field = pq_strdup(value);
             return true;

@@ -94,6 +94,9 @@ static void what_is_no_binding_is_refused(void **state)
         "pratique binding 1\n" BLOCK "device no\nend\n",
         "pratique binding 1\n" BLOCK "device yes\ndevice yes\nend\n",
         "pratique binding 1\n" BLOCK "socket s\nend\n",
+        "pratique binding 1\n" BLOCK "key\nend\n",
+        "pratique binding 1\n" BLOCK "environment \nend\n",
+        "pratique binding 1\n" BLOCK "key a\nwas \nend\n",
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         PQ_AUTO_BINDING binding = {0};
