@@ -176,7 +176,7 @@ def running(argv: list[str], env: dict[str, str], folder: Path) -> Iterator[subp
 
 def agent(where: World) -> list[str]:
     """The row of the agent that waits."""
-    name = "the agent of a device, waiting"
+    name = "`pratique device serve`, waiting"
     if not re.search(r"^  device serve ", said(DEVICE / "pratique", "help"), re.MULTILINE):
         return [name, "not measured: this program has no such command", "", ""]
     folder = where.place.root / "agent"

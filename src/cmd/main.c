@@ -51,7 +51,7 @@ static const pq_program program = {
     .about =
         "Read-only access to private container registries for a device, without hard-coded credentials. This is the "
         "program of devices: the commands that CI needs are in the whole one, which has the same name.",
-    .examples = "$ pratique config check            is what was written down right?\n"
+    .examples = "$ pratique device check            can this device pull, and if not, why?\n"
 #else
     .about = "Read-only access to private container registries without hard-coded credentials, and Targets (pinned, "
              "signed releases) from repositories that depend on private images.",

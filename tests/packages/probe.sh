@@ -53,5 +53,19 @@ with socket.socket(socket.AF_UNIX) as s:
     systemctl stop pratique-device.service
     systemctl show -p Result --value pratique-device.service
 } >/probe/real 2>/dev/null
+{
+    export HOME=/root
+    systemctl disable -q --now pratique-device.socket
+    pratique device setup 2>&1
+    echo "status $?"
+    systemctl is-enabled pratique-device.socket pratique-device.service
+    state pratique-device.service
+    echo hub.example.com | docker-credential-pratique get
+    pratique device setup --undo 2>&1
+    echo "status $?"
+    systemctl is-enabled pratique-device.socket pratique-device.service
+    state pratique-device.socket
+    find /root -name '*pratique*' -o -name config.json
+} >/probe/setup 2>/dev/null
 journalctl -q --no-pager -u pratique-device.service -o cat >/probe/journal 2>&1
 systemctl poweroff --force

@@ -201,6 +201,17 @@ def test_the_real_agent_runs_in_its_unit(told, debian, record_property):
     assert kib < 8 * 1024
 
 
+def test_setup_enables_and_disables_it(told, debian):
+    if "device setup" not in debian("pratique", "help"):
+        pytest.skip("this program cannot set a device up")
+    done, undone = told["setup"].split("status 0\n", 1)
+    assert "hub.example.com" in done
+    lines = undone.splitlines()
+    assert lines[:3] == ["enabled", "enabled", "active"], told["setup"]
+    assert "127.0.0.1:8443" in lines[3]  # the helper asked the agent, which cannot reach that gateway
+    assert lines[-4:] == ["status 0", "disabled", "disabled", "inactive"], told["setup"]
+
+
 def test_the_agent_can_do_nothing_else(told):
     can = json.loads(told["root"])
     assert (can["uid"], can["capabilities"], can["no new privileges"]) == (0, "0000000000000000", "1")
