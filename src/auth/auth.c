@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "auth/aws_keys.h"
+#include "auth/device_identity.h"
 #include "auth/kind.h"
 #include "auth/static_file.h"
 #include "base/limits.h"
@@ -215,14 +216,9 @@ static void identity_clear(identity *who)
 static bool find_device(pq_auth *auth, const pq_identity **out, pq_error *err)
 {
     const pq_config *config = auth->options.config;
-    PQ_AUTO_FREE char *certificate_where = pq_config_where(config, config->device.certificate.line);
-    PQ_AUTO_FREE char *key_where = pq_config_where(config, config->device.key.line);
-    const pq_identity_place place = {.certificate = config->device.certificate.text,
-                                     .certificate_where = certificate_where,
-                                     .key = config->device.key.text,
-                                     .key_where = key_where};
+    PQ_AUTO_DEVICE_PLACE place = pq_device_place_of(config);
     const pq_error *fault = &auth->device_fault;
-    if (!auth->device && (fault->code != PQ_OK || !pq_identity_open(&place, &auth->device, &auth->device_fault)))
+    if (!auth->device && (fault->code != PQ_OK || !pq_identity_open(&place.at, &auth->device, &auth->device_fault)))
         return pq_fail(err, fault->code, fault->where, fault->hint, "%s", fault->message);
     *out = auth->device;
     bool soon = false;
@@ -231,7 +227,7 @@ static bool find_device(pq_auth *auth, const pq_identity **out, pq_error *err)
     if (soon) {
         char ends[PQ_TIME_TEXT];
         pq_time_text(pq_certificate_ends(pq_identity_certificate(auth->device)), ends);
-        pq_warn(certificate_where, "have a new one issued while this one is good",
+        pq_warn(place.certificate_where, "have a new one issued while this one is good",
                 "the device's certificate ends at %s", ends);
     }
     return true;

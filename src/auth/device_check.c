@@ -37,16 +37,11 @@ static bool check_trust(const pq_config *config, pq_errors *errors)
 
 static bool check_identity(const pq_config *config, pq_device_facts *out, pq_errors *errors)
 {
-    PQ_AUTO_FREE char *certificate_where = pq_config_where(config, config->device.certificate.line);
-    PQ_AUTO_FREE char *key_where = pq_config_where(config, config->device.key.line);
-    const pq_identity_place place = {.certificate = config->device.certificate.text,
-                                     .certificate_where = certificate_where,
-                                     .key = config->device.key.text,
-                                     .key_where = key_where};
+    PQ_AUTO_DEVICE_PLACE place = pq_device_place_of(config);
     PQ_AUTO_IDENTITY *identity = NULL;
     PQ_AUTO_ERROR err = {0};
-    bool good = pq_identity_examine(&place, &identity, errors);
-    out->key_in_token = pq_identity_is_token(place.key);
+    bool good = pq_identity_examine(&place.at, &identity, errors);
+    out->key_in_token = pq_identity_is_token(place.at.key);
     if (!identity)
         return false;
     const pq_certificate *certificate = pq_identity_certificate(identity);

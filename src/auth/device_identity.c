@@ -3,6 +3,24 @@
 #include "base/limits.h"
 #include "base/log.h"
 
+pq_device_place pq_device_place_of(const pq_config *config)
+{
+    pq_device_place place = {.certificate_where = pq_config_where(config, config->device.certificate.line),
+                             .key_where = pq_config_where(config, config->device.key.line)};
+    place.at = (pq_identity_place){.certificate = config->device.certificate.text,
+                                   .certificate_where = place.certificate_where,
+                                   .key = config->device.key.text,
+                                   .key_where = place.key_where};
+    return place;
+}
+
+void pq_device_place_clear(pq_device_place *place)
+{
+    free(place->certificate_where);
+    free(place->key_where);
+    *place = (pq_device_place){0};
+}
+
 pq_http_identity pq_device_http(const pq_identity *identity)
 {
     return (pq_http_identity){.arm = pq_identity_arm, .context = (void *)identity};

@@ -1,9 +1,9 @@
 #include "auth/policy.h"
+#include "auth/policy_kind.h"
 
 #include <jansson.h>
 #include <string.h>
 
-#include "auth/policy_device.h"
 #include "base/limits.h"
 
 static const pq_policy_kind *const kinds[] = {&pq_policy_kind_aws, &pq_policy_kind_azure, &pq_policy_kind_gar,
@@ -88,10 +88,35 @@ char *pq_shell_wanted(const pq_config_registry *entry, const char *name, const c
     return pq_asprintf("\"${%s_%zu:?%s}\"", name, entry->number, plain);
 }
 
+/* "iot, role alias ecr-pull", "entra, application …". Owned. */
+static char *device_identity(const pq_config_registry *entry)
+{
+    const char *way = pq_config_device_way(entry->auth);
+    switch (entry->auth) {
+    case PQ_AUTH_IOT:
+        return pq_asprintf("%s, role alias %s at %s", way, entry->iot_role_alias.text, entry->iot_endpoint.text);
+    case PQ_AUTH_ROLES_ANYWHERE:
+        return pq_asprintf("%s, role %s", way, entry->anywhere_role_arn.text);
+    case PQ_AUTH_ENTRA:
+        return pq_asprintf("%s, application %s of %s", way, entry->azure_client_id.text, entry->azure_tenant.text);
+    case PQ_AUTH_FEDERATION:
+        return pq_asprintf("%s, %s", way, entry->audience.text);
+    case PQ_AUTH_GATEWAY:
+        return pq_asprintf("%s %s", way, entry->gateway.text);
+    case PQ_AUTH_FILE:
+        return pq_asprintf("%s %s", way, entry->credentials_file.text);
+    case PQ_AUTH_SECRET:
+    case PQ_AUTH_OIDC:
+    case PQ_AUTH_ENVIRONMENT:
+        break;
+    }
+    return pq_strdup("");
+}
+
 char *pq_policy_identity(const pq_config_registry *entry)
 {
     if (pq_config_device_way(entry->auth))
-        return pq_policy_device_identity(entry);
+        return device_identity(entry);
     if (entry->auth != PQ_AUTH_SECRET)
         return pq_asprintf("auth: %s", entry->auth == PQ_AUTH_OIDC ? "oidc" : "environment");
     return pq_asprintf("secret %s", entry->secret.text ? entry->secret.text : entry->azure_cert_secret.text);

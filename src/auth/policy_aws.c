@@ -95,7 +95,7 @@ static char *identity_words(const pq_policy_ask *ask)
 {
     const pq_config_registry *entry = ask->entry;
     if (pq_policy_is_of_device(entry))
-        return pq_policy_device_identity(entry);
+        return pq_policy_identity(entry);
     if (ask->options->aws_role)
         return pq_asprintf("role %s", ask->options->aws_role);
     PQ_AUTO_FREE char *identity = pq_policy_identity(entry);

@@ -23,30 +23,6 @@ char *pq_policy_device_key(const pq_policy_options *options, const pq_config_reg
     return pq_asprintf("anywhere %s %s %s", entry->trust_anchor_arn.text, entry->anywhere_role_arn.text, role);
 }
 
-char *pq_policy_device_identity(const pq_config_registry *entry)
-{
-    const char *way = pq_config_device_way(entry->auth);
-    switch (entry->auth) {
-    case PQ_AUTH_IOT:
-        return pq_asprintf("%s, role alias %s at %s", way, entry->iot_role_alias.text, entry->iot_endpoint.text);
-    case PQ_AUTH_ROLES_ANYWHERE:
-        return pq_asprintf("%s, role %s", way, entry->anywhere_role_arn.text);
-    case PQ_AUTH_ENTRA:
-        return pq_asprintf("%s, application %s of %s", way, entry->azure_client_id.text, entry->azure_tenant.text);
-    case PQ_AUTH_FEDERATION:
-        return pq_asprintf("%s, %s", way, entry->audience.text);
-    case PQ_AUTH_GATEWAY:
-        return pq_asprintf("%s %s", way, entry->gateway.text);
-    case PQ_AUTH_FILE:
-        return pq_asprintf("%s %s", way, entry->credentials_file.text);
-    case PQ_AUTH_SECRET:
-    case PQ_AUTH_OIDC:
-    case PQ_AUTH_ENVIRONMENT:
-        break;
-    }
-    return pq_strdup("");
-}
-
 static char *dump(json_t *document)
 {
     char *text = json_dumps(document, JSON_COMPACT);

@@ -21,8 +21,6 @@ typedef struct pq_policy_role {
 bool pq_policy_is_of_device(const pq_config_registry *entry);
 /* Decides which pull policies are one: those of one role. Owned. */
 char *pq_policy_device_key(const pq_policy_options *options, const pq_config_registry *entry) PQ_MUST_USE;
-/* "iot, role alias ecr-pull", "entra, application …". Owned. */
-char *pq_policy_device_identity(const pq_config_registry *entry) PQ_MUST_USE;
 
 void pq_policy_device_role(const pq_policy_ask *ask, const pq_policy *policy, pq_policy_role *out);
 void pq_policy_role_clear(pq_policy_role *role);

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "auth/device_identity.h"
 #include "crypto/chain.h"
 
 /* No device that runs this had its clock set before; a clock without a battery begins at 1970, or at the date of an
@@ -96,14 +97,9 @@ static char *key_words(const char *place, bool in_token, char **out_hint)
 
 static bool open_identity(const pq_config *config, pq_check_steps *steps, pq_identity **out)
 {
-    PQ_AUTO_FREE char *certificate_where = pq_config_where(config, config->device.certificate.line);
-    PQ_AUTO_FREE char *key_where = pq_config_where(config, config->device.key.line);
-    const pq_identity_place place = {.certificate = config->device.certificate.text,
-                                     .certificate_where = certificate_where,
-                                     .key = config->device.key.text,
-                                     .key_where = key_where};
+    PQ_AUTO_DEVICE_PLACE place = pq_device_place_of(config);
     PQ_AUTO_ERROR err = {0};
-    bool opened = pq_identity_open(&place, out, &err);
+    bool opened = pq_identity_open(&place.at, out, &err);
     if (!opened && !err.hint)
         err.hint = pq_strdup("is that the path that is meant, and may this user read it?");
     if (!opened)
@@ -111,8 +107,8 @@ static bool open_identity(const pq_config *config, pq_check_steps *steps, pq_ide
     const pq_certificate *certificate = pq_identity_certificate(*out);
     PQ_AUTO_FREE char *hint = NULL;
     PQ_AUTO_FREE char *kind = pq_certificate_key_words(certificate);
-    PQ_AUTO_FREE char *key = key_words(place.key, pq_identity_in_token(*out), &hint);
-    PQ_AUTO_FREE char *where = pq_check_place(place.certificate);
+    PQ_AUTO_FREE char *key = key_words(place.at.key, pq_identity_in_token(*out), &hint);
+    PQ_AUTO_FREE char *where = pq_check_place(place.at.certificate);
     pq_check_ok(steps, PQ_CHECK_IDENTITY, NULL, hint, "the key, %s, is %s; it is that of the certificate in %s", kind,
                 key, where);
     return true;
