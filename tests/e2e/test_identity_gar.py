@@ -78,11 +78,12 @@ def google(session, lab):
 
 
 def test_a_service_accounts_key(google, lab):
+    before = set(lab.google.tokens)
     result = google.entry(SECRET).secret(lab.google_key()).pull()
     assert f"ok          {HOST}  gar, secret gcp_creds, service account {account('ci-pull')}, pull only\n" in result.out
     # One token for the check and the helper; it asks for no more than reading.
     assert [r["path"] for r in lab.requests(OAUTH)] == ["/token"]
-    assert {s for t in lab.google.tokens.values() for s in t.scopes} == {
+    assert {s for name, t in lab.google.tokens.items() if name not in before for s in t.scopes} == {
         "https://www.googleapis.com/auth/cloud-platform.read-only"}
 
 
