@@ -12,7 +12,8 @@ from .factory import SMALL, Factory
 
 COMMANDS = [
     "secrets update", "secrets list", "secrets rekey", "config check", "images", "check", "policy", "login",
-    "logout", "credential get", "credential store", "credential erase", "credential list", "credential kubelet", "device check",
+    "logout", "credential get", "credential store", "credential erase", "credential list", "credential kubelet",
+    "device setup", "device check", "device serve",
     "tuf init", "target build", "target show", "target verify",
 ]
 
