@@ -251,8 +251,15 @@ bool pq_binding_read(const char *path, const char *only, pq_binding *out, pq_err
 {
     PQ_AUTO_CLOSE int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (fd < 0) {
-        if (errno == ENOENT || errno == ENOTDIR)
+        int number = errno;
+        PQ_AUTO_FREE char *folder = pq_path_dirname(path);
+        if (number == ENOENT || number == ENOTDIR)
             return pq_fail(err, PQ_ENOTFOUND, path, NULL, "no such file");
+        /* Not a place of ours: /run/containers is root's alone where podman first ran as root, and a client that finds
+         * its configuration elsewhere does not look there. */
+        if (number == EACCES && faccessat(AT_FDCWD, folder, X_OK, AT_EACCESS) != 0)
+            return pq_fail(err, PQ_ENOTFOUND, path, NULL, "is in a folder that this user may not enter");
+        errno = number;
         if (errno == ELOOP)
             return pq_fail(err, PQ_EDENIED, path, NULL, "is a symbolic link, which a binding may not be");
         return pq_fail_errno(err, path, "cannot be opened");

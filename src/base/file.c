@@ -85,6 +85,13 @@ bool pq_read_file(const char *path, pq_buf *out, pq_error *err)
     return check_regular(fd, path, out, &status, err) && pq_read_open_file(fd, path, &status, out, err);
 }
 
+void pq_hint_of_owner(const char *path, pq_error *err)
+{
+    if (err->hint || faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) == 0 || errno != EACCES)
+        return;
+    err->hint = pq_strdup("run this as root, or as the user whom the file belongs to");
+}
+
 bool pq_hold_standard_streams(void)
 {
     /* The wrong way round, so that reading and writing fail as they would with the closed one. */

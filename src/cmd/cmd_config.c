@@ -40,7 +40,8 @@ static void check_factory(pq_cli *cli, pq_session *session)
     else
         json_decref(list);
     if (!session->config.registry_count && !session->config.hub.line)
-        pq_note("the configuration is good, but names no registry and no hub");
+        pq_note("the configuration is good, but names no registry and no hub (a device.yml is named with "
+                "--device-config)");
     pq_auth_options options = {.config = &session->config, .secrets = session->secrets};
     PQ_AUTO_AUTH *auth = pq_auth_new(&options);
     if (pq_auth_check(auth, &cli->errors) && (session->config.registry_count || session->config.hub.line))
@@ -61,10 +62,17 @@ static void check_device(pq_cli *cli, pq_session *session)
 /* On a device there is no factory-config.yml to be found, but a device.yml in its usual place. */
 static bool read_any(pq_cli *cli, pq_session *session)
 {
-    bool may_be_device =
-        !cli->config_option && !cli->device_option && !pq_getenv("PRATIQUE_CONFIG") && pq_path_exists(PQ_DEVICE_CONFIG);
-    if (!pq_session_read_config(session, cli, NULL, !may_be_device))
+    bool named = cli->config_option || cli->device_option || pq_getenv("PRATIQUE_CONFIG");
+    bool may_be_device = !named && pq_path_exists(PQ_DEVICE_CONFIG);
+    if (!pq_session_read_config(session, cli, NULL, !may_be_device)) {
+        if (!named && !session->config_path && !session->config_skipped && cli->errors.count == 1) {
+            free(cli->errors.at[0].hint);
+            cli->errors.at[0].hint =
+                pq_strdup("name it with --config FILE or $PRATIQUE_CONFIG; on a device, write " PQ_DEVICE_CONFIG
+                          " or name one with --device-config FILE");
+        }
         return false;
+    }
     if (session->config_path)
         return true;
     pq_note("using %s", PQ_DEVICE_CONFIG);
@@ -92,11 +100,16 @@ const pq_command pq_cmd_config_check = {
     .name = "config check",
     .synopsis = "",
     .summary = "the configuration and the secrets it names, offline",
-    .description = "Reads factory-config.yml and looks up every secret that it names. All problems are reported, each "
-                   "with its line. Nothing is sent anywhere: `pratique check` logs in.",
+    .description =
+        "Reads factory-config.yml and looks up every secret that it names. All problems are reported, each "
+        "with its line. Nothing is sent anywhere: `pratique check` logs in.\n\n"
+        "On a device it reads " PQ_DEVICE_CONFIG " (where no factory-config.yml is found, or with "
+        "--device-config), and looks at the certificate, the key and the other files that it names: are they "
+        "there, do they belong together, are they in date, and may nobody else read or change them? "
+        "`pratique device check` goes over the network.",
     .examples = "$ pratique config check\n"
                 "$ pratique --config ci-scripts/factory-config.yml config check --json\n"
-                "$ pratique config check --device-config device.yml",
+                "$ pratique --device-config device.yml config check",
     .least = 0,
     .most = 0,
     .run = config_check,

@@ -4,10 +4,12 @@
 #include <errno.h>
 #include <jansson.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/binding.h"
+#include "base/device_service.h"
 #include "base/docker_protocol.h"
 #include "base/file.h"
 #include "base/limits.h"
@@ -188,6 +190,20 @@ static void note_sources(const question *q, const char *host, pq_strings *out)
             pq_strings_take(out, pq_token_source(files.at[i]));
 }
 
+/* A device.yml is for all to read; what it names is its owner's. Whoever else cannot use it was to ask the service, and
+ * is told why that did not go. */
+static void blame_service(const question *q, pq_error *err)
+{
+    const pq_bound *bound = q->binding.count ? &q->binding.at[0] : NULL;
+    struct stat status;
+    if (err->code != PQ_ECONFIG || !bound || !bound->socket || stat(bound->config, &status) != 0 ||
+        status.st_uid == geteuid())
+        return;
+    PQ_AUTO_CLOSE int fd = pq_local_connect(bound->socket, 1);
+    if (fd < 0)
+        (void)pq_device_service_fail(bound, errno, err);
+}
+
 static bool ask(question *q)
 {
     PQ_AUTO_ERROR err = {0};
@@ -205,6 +221,8 @@ static bool ask(question *q)
     const char *name = entry && entry->auth == PQ_AUTH_FILE ? NULL : pq_auth_cache_entry(q->session.auth, host);
     if (answer && q->session.cache)
         pq_cache_make_answer(q->session.cache, name, pq_path_basename(answer), &sources);
+    if (!good)
+        blame_service(q, &err);
     return good || fail(q, &err);
 }
 

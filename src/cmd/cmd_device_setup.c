@@ -421,6 +421,11 @@ static void treat_units(run *r)
         units_json(r, &units, "left", why);
         if (!of_some)
             pq_print(r->cli, "units  left as they are: %s. By hand:\n  %s\n", why, units.command);
+        if (!units.systemd && !r->undo)
+            pq_print(r->cli,
+                     "or, where there is no systemd, have this run from each start on, as root:\n"
+                     "  pratique device serve --socket %s --group " DEVICE_GROUP "\n",
+                     r->socket);
     } else if (r->dry_run) {
         units_json(r, &units, "to change", NULL);
         pq_print(r->cli, "@@ units @@\n+    %s\n", units.command);

@@ -42,7 +42,8 @@ void pq_device_units_look(bool enable, pq_device_units *out)
 {
     out->verb = enable ? "enabled" : "disabled";
     out->command = pq_asprintf("systemctl %s --now %s %s", enable ? "enable" : "disable", names[0], names[1]);
-    out->why = !pq_is_dir("/run/systemd/system")                    ? "systemd does not run here"
+    out->systemd = pq_is_dir("/run/systemd/system");
+    out->why = !out->systemd                                        ? "systemd does not run here"
                : !systemctl_place()                                 ? "there is no systemctl here"
                : !is_installed(names[0]) || !is_installed(names[1]) ? "the units are not installed"
                : geteuid() != 0                                     ? "that takes root"

@@ -9,6 +9,7 @@
 typedef struct pq_device_units {
     bool done;        /* systemctl has done it */
     bool possible;    /* it could be done here */
+    bool systemd;     /* it runs here */
     const char *why;  /* why it cannot be done here: "systemd does not run here". Static; NULL if it can */
     char *command;    /* what does it by hand. Owned */
     const char *verb; /* "enabled", "disabled". Static */

@@ -8,17 +8,15 @@
  * itself, which asks. For any other host there is no entry, and the client goes on without credentials. */
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/binding.h"
 #include "base/clock.h"
+#include "base/device_service.h"
 #include "base/docker_protocol.h"
 #include "base/file.h"
 #include "base/limits.h"
@@ -53,23 +51,6 @@ static bool write_all(int fd, const char *bytes, size_t length)
 
 /* --- sockets ------------------------------------------------------------------------------------------------------ */
 
-/* -1 with errno. A connection that is not taken in time is none: a socket's queue may be full. */
-static int connect_to(const char *path, double seconds)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    struct timeval limit = {.tv_sec = (time_t)seconds};
-    if (strlen(path) >= sizeof address.sun_path) {
-        errno = ENAMETOOLONG;
-        return -1;
-    }
-    memcpy(address.sun_path, path, strlen(path) + 1);
-    PQ_AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || (seconds > 0 && (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) != 0 ||
-                                   setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) != 0)))
-        return -1;
-    return connect(fd, (const struct sockaddr *)&address, sizeof address) == 0 ? pq_steal_fd(&fd) : -1;
-}
-
 /* Asks, and prints what is answered, whose first byte is the exit status; that is returned. -1 when no answer came
  * within `seconds` (0: however long it takes); nothing is printed then. */
 static int ask_at(int fd, const char *url, double seconds)
@@ -97,7 +78,7 @@ static int ask_at(int fd, const char *url, double seconds)
 
 static int ask_build(const char *socket_path, const char *url)
 {
-    PQ_AUTO_CLOSE int fd = connect_to(socket_path, 0);
+    PQ_AUTO_CLOSE int fd = pq_local_connect(socket_path, 0);
     if (fd < 0)
         return refuse("pratique: the build that this helper belongs to has ended");
     int status = ask_at(fd, url, 0);
@@ -122,7 +103,7 @@ static bool is_served_by_ours(int fd, const char *path, pq_error *err)
 static int ask_device(const pq_bound *bound, const char *url, int *why)
 {
     PQ_AUTO_ERROR err = {0};
-    PQ_AUTO_CLOSE int fd = connect_to(bound->socket, device_patience);
+    PQ_AUTO_CLOSE int fd = pq_local_connect(bound->socket, device_patience);
     *why = errno;
     if (fd < 0)
         return -1;
@@ -133,26 +114,10 @@ static int ask_device(const pq_bound *bound, const char *url, int *why)
     return status;
 }
 
-/* For who can neither ask the service nor do what it does. */
 static int explain(const pq_bound *bound, int why)
 {
     PQ_AUTO_ERROR err = {0};
-    struct stat status;
-    const struct passwd *user = getpwuid(geteuid());
-    const struct group *group = stat(bound->socket, &status) == 0 ? getgrgid(status.st_gid) : NULL;
-    const char *name = user ? user->pw_name : "USER";
-    PQ_AUTO_FREE char *join =
-        pq_asprintf("usermod -aG %s %s, then log in anew", group ? group->gr_name : "pratique", name);
-    if (why == EACCES || why == EPERM)
-        (void)pq_fail(&err, PQ_EDENIED, bound->host, join,
-                      "user %s may not ask for the credentials of this device: root may, and the members of group %s",
-                      name, group ? group->gr_name : "pratique");
-    else if (why == ETIMEDOUT || why == EAGAIN)
-        (void)pq_fail(&err, PQ_EBUSY, bound->host, "journalctl -u pratique-device",
-                      "the service that holds the device's key does not answer");
-    else
-        (void)pq_fail(&err, PQ_EFAILED, bound->host, "systemctl start pratique-device.socket",
-                      "the service that holds the device's key is not there, and only root can do without it");
+    (void)pq_device_service_fail(bound, why, &err);
     return refuse_with(&err);
 }
 

@@ -30,13 +30,11 @@ bool pq_session_read_device(pq_session *session, pq_cli *cli, const char *path)
         path = cli->device_option;
     if (!path)
         path = PQ_DEVICE_CONFIG;
-    if (!pq_path_absolute(path, &session->config_path, &err)) {
-        pq_cli_fail(cli, &err);
-        return false;
-    }
-    if (pq_trust_file(session->config_path, &err))
+    if (pq_path_absolute(path, &session->config_path, &err) && pq_trust_file(session->config_path, &err))
         return pq_config_load_device(session->config_path, path, &session->config, &cli->errors);
-    if (err.code == PQ_ENOTFOUND)
+    PQ_AUTO_FREE char *folder = pq_path_dirname(path);
+    bool no_folder = access(folder, F_OK) != 0 && errno == ENOENT;
+    if (err.code == PQ_ENOTFOUND || no_folder)
         (void)pq_fail(&err, cli->device_option ? PQ_EUSAGE : PQ_ECONFIG, path,
                       "write one (`pratique help device setup` shows how), or name another with --device-config",
                       "there is no device configuration");

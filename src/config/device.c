@@ -1,4 +1,5 @@
 /* device.yml: who the device is, and the registries that it may pull from. */
+#include <ctype.h>
 #include <string.h>
 
 #include "base/file.h"
@@ -32,6 +33,22 @@ static const char *check_endpoint(const char *text)
                ? NULL
                : "the host that `aws iot describe-endpoint --endpoint-type iot:CredentialProvider` prints, without "
                  "https:// and path";
+}
+
+/* An application's id is a GUID (Microsoft, "Application and service principal objects in Microsoft Entra ID"); its
+ * name will not do. */
+static const char *check_application(const char *text)
+{
+    static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+    size_t i = 0;
+    while (form[i] && (form[i] == '-' ? text[i] == '-' : isxdigit((unsigned char)text[i])))
+        i++;
+    return !form[i] && !text[i] ? NULL : "the application's (client) id, such as 72f988bf-86f1-41af-91ab-2d7cd011db47";
+}
+
+static const char *check_tenant(const char *text)
+{
+    return !pq_check_id(text) ? NULL : "an id such as 72f988bf-86f1-41af-91ab-2d7cd011db47, or a domain of the tenant";
 }
 
 /* "Role alias: 1 to 128 of [\w=,@-]" (AWS IoT API, CreateRoleAlias). */
@@ -86,6 +103,8 @@ static const char *check_audience(const char *text)
 static const char *check_gateway(const char *text)
 {
     const char *host = pq_starts_with(text, "https://") ? text + strlen("https://") : "";
+    if (strstr(host, "/hub-creds"))
+        return "without /hub-creds/, which is added to it";
     return *host && *host != '/' && !strpbrk(host, "?#@ \\")
                ? NULL
                : "an https address such as https://gateway.example.com:8443";
@@ -128,8 +147,8 @@ static const way ways[] = {
     {.name = "entra",
      .auth = PQ_AUTH_ENTRA,
      .types = AZURE,
-     .parts = {{"tenant", FIELD(azure_tenant), pq_check_id, true},
-               {"client_id", FIELD(azure_client_id), pq_check_id, true}}},
+     .parts = {{"tenant", FIELD(azure_tenant), check_tenant, true},
+               {"client_id", FIELD(azure_client_id), check_application, true}}},
     {.name = "federation",
      .auth = PQ_AUTH_FEDERATION,
      .types = GAR,

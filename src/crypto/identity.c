@@ -54,7 +54,18 @@ static bool read_text(const char *path, const char *said, const char *what, pq_b
     err->code = PQ_ECONFIG;
     free(err->where);
     err->where = where_of(said, path);
+    pq_hint_of_owner(path, err);
     return pq_error_wrap(err, "%s", what);
+}
+
+/* A file that holds only what the other setting was to name. `text` ends with a NUL. */
+static bool judge_content(const char *text, bool is_key, const char *where, pq_error *err)
+{
+    bool certificate = strstr(text, "-----BEGIN CERTIFICATE-----"), key = strstr(text, "PRIVATE KEY-----");
+    if (certificate == key || key == is_key)
+        return true;
+    return pq_fail(err, PQ_ECONFIG, where, "are `certificate` and `key` the wrong way round?", "holds %s, and no %s",
+                   is_key ? "a certificate" : "a private key", is_key ? "private key" : "certificate");
 }
 
 static bool open_certificate(const pq_identity_place *place, pq_certificate **out, pq_error *err)
@@ -63,6 +74,7 @@ static bool open_certificate(const pq_identity_place *place, pq_certificate **ou
     PQ_AUTO_BUF text = PQ_BUF(PQ_MAX_SECRET);
     if (!pq_pkcs11_is_uri(place->certificate))
         return read_text(place->certificate, place->certificate_where, "the certificate", &text, err) &&
+               judge_content(pq_buf_text(&text), false, where, err) &&
                pq_certificate_from_pem(pq_buf_text(&text), text.length, where, out, err);
     X509 *leaf = NULL;
     if (!pq_pkcs11_load_certificate(place->certificate, where, &leaf, err))
@@ -92,7 +104,8 @@ static bool open_key(const pq_identity_place *place, pq_pkey **out, pq_error *er
     PQ_AUTO_BUF text = PQ_SENSITIVE_BUF(PQ_MAX_SECRET);
     if (!pq_pkcs11_is_uri(place->key))
         return read_text(place->key, place->key_where, "the private key", &text, err) &&
-               judge_mode(place->key, where, err) && pq_pkey_from_pem(pq_buf_text(&text), text.length, where, out, err);
+               judge_content(pq_buf_text(&text), true, where, err) && judge_mode(place->key, where, err) &&
+               pq_pkey_from_pem(pq_buf_text(&text), text.length, where, out, err);
     EVP_PKEY *key = NULL;
     return pq_pkcs11_load_key(place->key, where, &key, err) && pq_pkey_take(key, where, out, err);
 }

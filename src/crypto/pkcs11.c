@@ -154,6 +154,7 @@ static bool read_pin(const address *from, const char *where, pq_secret **out, pq
         err->code = PQ_ECONFIG;
         free(err->where);
         err->where = pq_strdup(where);
+        pq_hint_of_owner(from->pin_file, err);
         return pq_error_wrap(err, "the PIN's file %s", from->pin_file);
     }
     if (stat(from->pin_file, &status) == 0 && (status.st_mode & (S_IRWXO | S_IWGRP)) != 0) {

@@ -721,7 +721,8 @@ bool pq_device_serve(const pq_device_options *options, pq_error *err)
     bool good = open_descriptors(&a, &before, err) && look_first(&a);
     if (good) {
         const char *at = options->listener->path;
-        pq_note("serving %zu registries at %s", a.view.hosts.count, at ? at : "the socket that was handed over");
+        pq_note("serving %zu %s at %s", a.view.hosts.count, a.view.hosts.count == 1 ? "registry" : "registries",
+                at ? at : "the socket that was handed over");
         judge_clock(&a, boot_time());
         pq_notify_say(options->notify, "READY=1");
         while (!a.ends)

@@ -190,11 +190,15 @@ static bool syntax_error(pq_yaml_builder *b, struct fy_diag *diag)
         ;
     if (!found)
         return pq_errors_add(b->errs, PQ_EINPUT, b->name, NULL, "this is not valid YAML");
+    static const char indentation[] = "look at the indentation, of the line before too: entries of one list or mapping "
+                                      "begin in the same column";
     /* These, unlike marks, count from 1. */
     PQ_AUTO_FREE char *where =
         found->line > 0 ? pq_asprintf("%s:%d:%d", b->name, found->line, found->column) : pq_strdup(b->name);
     PQ_AUTO_FREE char *words = plain_words(found->msg ? found->msg : "");
-    const char *hint = strcasestr(words, "tab") ? "indent with spaces" : NULL;
+    const char *hint = strcasestr(words, "tab") ? "indent with spaces"
+                       : strcasestr(words, "indent") || strcasestr(words, "did not find expected") ? indentation
+                                                                                                   : NULL;
     return pq_errors_add(b->errs, PQ_EINPUT, where, hint, "YAML: %s", words);
 }
 

@@ -41,6 +41,24 @@ def test_json(device):
                                      "line": 6}
 
 
+def test_certificate_and_key_the_wrong_way_round(device):
+    certificate, key = device.certificate.read_bytes(), device.key.read_bytes()
+    device.certificate.write_bytes(key)
+    device.key.write_bytes(certificate)
+    device.key.chmod(0o644)
+    way = "(are `certificate` and `key` the wrong way round?)"
+    assert errors(device.run("config", "check", status=2)) == [
+        f"pratique: {device.where(2)}: {device.certificate}: holds a private key, and no certificate {way}",
+        f"pratique: {device.where(3)}: {device.key}: holds a certificate, and no private key {way}"]
+
+
+def test_no_configuration_at_all(device):
+    path = device.config.parent / "nowhere/device.yml"
+    for command in (["config", "check"], ["device", "setup"]):
+        told = device.place.run("--device-config", path, *command, status=2)
+        assert told.err.startswith(f"pratique: {path}: there is no device configuration (write one")
+
+
 def test_every_problem_is_told_at_once(device, secret):
     secret("keys of a file", "wJalrXUtnFEMIfake-secret-of-a-file")
     copied = device.put(device.given / "aws", b"[default]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\n"

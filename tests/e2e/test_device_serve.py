@@ -242,8 +242,22 @@ def test_without_the_service(world, lab):
     host = lab.hosts["ecr"]
     world.bind(USER, host)
     reason = world.get(host, USER, [GROUP])
-    assert reason == (f"pratique: {host}: the service that holds the device's key is not there, and only root can do without it "
-                      "(systemctl start pratique-device.socket)\n")
+    start = (f"as root: pratique device serve --socket {world.socket} --group pratique"
+             if not Path("/run/systemd/system").exists() else "systemctl start pratique-device.socket")
+    missing = f"pratique: {host}: the service that holds the device's key is not there, and only root can do without it ({start})\n"
+    assert reason == missing
+    # device.yml is for all to read, as a rule; the key is not.
+    readable = world.root / "device.yml"
+    readable.write_text(world.config.read_text())
+    readable.chmod(0o644)
+    closed, world.config = world.config, readable
+    world.bind(USER, host)
+    assert world.get(host, USER, [GROUP]) == missing
+    with socket.socket(socket.AF_UNIX) as unheard:
+        unheard.bind(str(world.socket))
+        world.socket.chmod(0o660)
+        assert world.get(host, USER).startswith(f"pratique: {host}: user USER may not ask for the credentials of this device")
+    world.config = closed
     world.bind(0, host)
     assert world.get(host)[0] == "AWS" and asked(lab) == 1
 

@@ -344,10 +344,10 @@ static char *key_of(const char *folder, const char *certificate, const char *key
 static void each_identity_has_a_key_of_its_own(void **state)
 {
     static const char *const entries[] = {
-        "type: azure, url: acme.azurecr.io, entra: {tenant: a, client_id: c}",
-        "type: azure, url: acme.azurecr.io, entra: {tenant: b, client_id: c}",
-        "type: azure, url: acme.azurecr.io, entra: {tenant: a, client_id: d}",
-        "type: azure, url: other.azurecr.io, entra: {tenant: a, client_id: c}",
+        "type: azure, url: acme.azurecr.io, entra: {tenant: a, client_id: 11111111-2222-3333-4444-55555555555c}",
+        "type: azure, url: acme.azurecr.io, entra: {tenant: b, client_id: 11111111-2222-3333-4444-55555555555c}",
+        "type: azure, url: acme.azurecr.io, entra: {tenant: a, client_id: 11111111-2222-3333-4444-55555555555d}",
+        "type: azure, url: other.azurecr.io, entra: {tenant: a, client_id: 11111111-2222-3333-4444-55555555555c}",
         "type: gar, federation: {audience: " AUDIENCE "}",
         "type: gar, federation: {audience: " AUDIENCE "2}",
         "type: gar, federation: {audience: " AUDIENCE ", service_account: x@p.iam.gserviceaccount.com}",

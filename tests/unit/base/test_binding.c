@@ -2,6 +2,7 @@
 #include "pq_folder.h"
 
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/binding.h"
@@ -160,6 +161,23 @@ static void a_file_must_be_ours_alone(void **state)
     }
 }
 
+static void a_folder_that_is_closed_to_us_holds_none(void **state)
+{
+    PQ_AUTO_FREE char *folder = pq_path_join(*state, "closed");
+    PQ_AUTO_FREE char *path = pq_path_join(folder, "binding");
+    pid_t child = fork();
+    if (child == 0) {
+        bool good = mkdir(folder, 0700) == 0;
+        /* As root nothing is closed. */
+        good = good && (geteuid() == 0 ? chmod(*state, 0711) == 0 && setresuid(12345, 12345, 12345) == 0
+                                       : chmod(folder, 0600) == 0);
+        _exit(good && read_code(path) == PQ_ENOTFOUND ? 0 : 1);
+    }
+    int status = 1;
+    assert_true(child > 0 && waitpid(child, &status, 0) == child);
+    assert_int_equal(status, 0);
+}
+
 static void places(const char *const *expected)
 {
     PQ_AUTO_STRINGS found = {0};
@@ -192,6 +210,7 @@ int main(void)
         cmocka_unit_test(what_is_no_binding_is_refused),
         cmocka_unit_test(control_characters_are_not_written),
         cmocka_unit_test_setup_teardown(a_file_must_be_ours_alone, pq_folder_make, pq_folder_remove),
+        cmocka_unit_test_setup_teardown(a_folder_that_is_closed_to_us_holds_none, pq_folder_make, pq_folder_remove),
         cmocka_unit_test(places_are_those_of_the_clients),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -243,9 +243,21 @@ static void settings_of_roles_anywhere(void **state)
 static void settings_of_the_others(void **state)
 {
     (void)state;
-    refuse(IDENTITY "- {type: azure, url: a.azurecr.io, entra: {tenant: 'a b'}}\n",
-           "3:36: registry 1: `entra.client_id` is missing\n"
-           "3:53: registry 1: `entra.tenant` must be an id such as 72f988bf-86f1-41af-91ab-2d7cd011db47\n");
+    refuse(
+        IDENTITY "- {type: azure, url: a.azurecr.io, entra: {tenant: 'a b'}}\n",
+        "3:36: registry 1: `entra.client_id` is missing\n"
+        "3:53: registry 1: `entra.tenant` must be an id such as 72f988bf-86f1-41af-91ab-2d7cd011db47, or a domain of "
+        "the tenant\n");
+    static const char *const names_of_it[] = {"device-pull", "72f988bf-86f1-41af-91ab-2d7cd011db4",
+                                              "72f988bf-86f1-41af-91ab-2d7cd011db477", "api://device-pull"};
+    for (size_t i = 0; i < sizeof names_of_it / sizeof *names_of_it; i++) {
+        PQ_AUTO_FREE char *text = pq_asprintf(
+            IDENTITY "- {type: azure, url: a.azurecr.io, entra: {client_id: %s, tenant: a}}\n", names_of_it[i]);
+        refuse(text, "3:55: registry 1: `entra.client_id` must be the application's (client) id, such as "
+                     "72f988bf-86f1-41af-91ab-2d7cd011db47\n");
+    }
+    refuse(IDENTITY "- {type: gateway, url: hub.example.com, gateway: 'https://gateway.example.com:8443/hub-creds/'}\n",
+           "3:51: registry 1: `gateway` must be without /hub-creds/, which is added to it\n");
     refuse(IDENTITY
            "- {type: gar, federation: {audience: projects/1/locations/global/workloadIdentityPools/p/providers/q}}\n",
            "3:38: registry 1: `federation.audience` must be "

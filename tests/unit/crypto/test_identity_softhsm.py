@@ -153,7 +153,7 @@ class Identity(unittest.TestCase):
         self.refused(str(self.here / "none.pem"), file_key, "none.pem")
         self.refused(file_certificate, str(self.here / "none.key"), "none.key")
         self.refused(file_certificate, self.write("open.key", pem(self.keys["ec"]), 0o644), "by others (mode 0644)")
-        self.refused(file_key, file_key, "holds no certificate")
+        self.refused(file_key, file_key, "holds a private key, and no certificate (are `certificate` and `key` the wrong way round?)")
         self.refused(file_certificate, file_certificate, "holds no private key")
         self.refused(file_certificate, token_key.replace("object=ec", "object=none"), "no private key is found")
         self.refused(file_certificate, token_key.replace("token=dev", "token=none"), "no private key is found")
