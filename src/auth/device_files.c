@@ -20,12 +20,14 @@ void pq_device_files_clear(pq_device_files *files)
     *files = (pq_device_files){0};
 }
 
-/* Root's, ours, or the service's; what belongs to somebody else is to be root's. */
+/* Root's, ours, or the service's; what belongs to somebody else is to be root's, and no file is a program that runs as
+ * its owner: somebody could have made it one to have it handed to root. */
 static void decide(pq_device_file *file, uid_t service)
 {
-    mode_t mode = file->status.st_mode & 07777;
+    bool folder = S_ISDIR(file->status.st_mode);
+    mode_t mode = file->status.st_mode & (folder ? 07777 : 0777);
     bool ours = file->status.st_uid == 0 || file->status.st_uid == geteuid() || file->status.st_uid == service;
-    bool sticky = S_ISDIR(file->status.st_mode) && (mode & S_ISVTX);
+    bool sticky = folder && (mode & S_ISVTX);
     file->mode = file->secret ? mode & 0600 : sticky ? mode : mode & ~(mode_t)OPEN_TO_OTHERS;
     if (file->secret)
         file->mode |= S_IRUSR;

@@ -76,13 +76,13 @@ static int on_verify(int good, X509_STORE_CTX *store)
     return good;
 }
 
-bool pq_handshake_arm(void *context, void *ssl_ctx)
+bool pq_handshake_arm(void *context, void *ssl_ctx, const char *host)
 {
     pq_handshake *handshake = context;
     SSL_CTX *ctx = ssl_ctx;
     pq_handshake_clear(handshake);
     handshake->facts.begun = true;
-    if (handshake->shown && !pq_identity_arm((void *)handshake->shown, ctx))
+    if (handshake->shown && !pq_identity_arm((void *)handshake->shown, ctx, host))
         return false;
     if (context_index() < 0 || SSL_CTX_set_ex_data(ctx, context_index(), handshake) != 1)
         return false;

@@ -30,7 +30,7 @@ typedef struct pq_handshake {
 
 void pq_handshake_clear(pq_handshake *handshake);
 /* For pq_http_identity.arm; `handshake` is a pq_handshake, which must outlive the connection. */
-bool pq_handshake_arm(void *handshake, void *ssl_ctx);
+bool pq_handshake_arm(void *handshake, void *ssl_ctx, const char *host);
 
 /* True when the dates are all that is wrong with the other side's certificate. */
 bool pq_handshake_dates_only(const pq_handshake_facts *facts);

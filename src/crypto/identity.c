@@ -1,7 +1,9 @@
 #include "crypto/identity.h"
 
 #include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 #include "base/file.h"
@@ -214,7 +216,23 @@ bool pq_identity_judge_dates(const pq_identity *identity, time_t now, bool *out_
 
 /* --- TLS ---------------------------------------------------------------------------------------------------------- */
 
-bool pq_identity_arm(void *context, void *ssl_ctx)
+/* When the peer asks for a certificate, and its own is proved to be good (SSL_CTX_set_cert_cb(3)). 0 ends the
+ * handshake. */
+static int on_asked(SSL *ssl, void *host)
+{
+    const char *called = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name); /* NULL: by its address */
+    X509 *peer = SSL_get1_peer_certificate(ssl);
+    bool meant = peer && (X509_check_host(peer, host, 0, 0, NULL) == 1 || X509_check_ip_asc(peer, host, 0) == 1);
+    X509_free(peer);
+    pq_crypto_forget_errors();
+    if (meant)
+        return 1;
+    SSL_certs_clear(ssl);
+    /* A proxy on the way may go without; who stands in the place of `host` gets no further. */
+    return called && strcasecmp(called, host) != 0;
+}
+
+bool pq_identity_arm(void *context, void *ssl_ctx, const char *host)
 {
     const pq_identity *identity = context;
     const pq_certificate *certificate = identity->certificate;
@@ -222,6 +240,7 @@ bool pq_identity_arm(void *context, void *ssl_ctx)
     for (size_t i = 1; i < certificate->count; i++)
         good = good && SSL_CTX_add1_chain_cert(ssl_ctx, certificate->at[i]) == 1;
     good = good && SSL_CTX_use_PrivateKey(ssl_ctx, identity->key->key) == 1;
+    SSL_CTX_set_cert_cb(ssl_ctx, on_asked, (void *)(uintptr_t)host);
     pq_crypto_forget_errors();
     return good;
 }

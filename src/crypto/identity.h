@@ -40,6 +40,7 @@ bool pq_identity_in_token(const pq_identity *identity);
  * NULL) is set for one that ends within 30 days. */
 bool pq_identity_judge_dates(const pq_identity *identity, time_t now, bool *out_ends_soon, pq_error *err) PQ_MUST_USE;
 
-/* For pq_http_identity (net/http.h): puts certificate, chain and key into an SSL_CTX. `identity` is a pq_identity.
- * False when OpenSSL does not take them. */
-bool pq_identity_arm(void *identity, void *ssl_ctx);
+/* For pq_http_identity (net/http.h): puts certificate, chain and key into an SSL_CTX. `identity` is a pq_identity. They
+ * are shown only to a peer whose own certificate is for `host`, which is borrowed: libcurl looks at names after the
+ * handshake, and does one with a proxy that speaks TLS, too. False when OpenSSL does not take them. */
+bool pq_identity_arm(void *identity, void *ssl_ctx, const char *host);

@@ -7,6 +7,11 @@ static pq_library ssl = {.files = {"libssl.so.3", "libssl.so"}, .hint = "apt-get
 
 PQ_STAND_IN(ssl, int, SSL_CTX_use_certificate, (SSL_CTX * context, X509 *certificate), (context, certificate))
 PQ_STAND_IN(ssl, int, SSL_CTX_use_PrivateKey, (SSL_CTX * context, EVP_PKEY *key), (context, key))
+PQ_STAND_IN(ssl, X509 *, SSL_get1_peer_certificate, (const SSL *connection), (connection))
+PQ_STAND_IN(ssl, const char *, SSL_get_servername, (const SSL *connection, int type), (connection, type))
+PQ_STAND_IN_VOID(ssl, SSL_certs_clear, (SSL * connection), (connection))
+PQ_STAND_IN_VOID(ssl, SSL_CTX_set_cert_cb, (SSL_CTX * context, int (*callback)(SSL *, void *), void *argument),
+                 (context, callback, argument))
 PQ_STAND_IN(ssl, long, SSL_CTX_ctrl, (SSL_CTX * context, int command, long number, void *pointer),
             (context, command, number, pointer))
 PQ_STAND_IN(ssl, const char *, SSL_get_version, (const SSL *connection), (connection))

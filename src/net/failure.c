@@ -96,6 +96,8 @@ static bool describe_alert(const char *detail, const char *name, pq_error *err)
 
 static void describe_certificate(CURL *easy, const char *detail, const char *name, pq_error *err)
 {
+    /* The latter is of crypto/identity.c, which looks at the name before it shows our own. */
+    bool other_name = strstr(detail, "subject name") || strstr(detail, "callback failed");
     long verify = 0;
     (void)curl_easy_getinfo(easy, CURLINFO_SSL_VERIFYRESULT, &verify);
     /* X509_V_ERR_*: 10 expired, 9 not yet valid, 18 to 21 unknown issuer. The name is compared by libcurl itself. */
@@ -112,7 +114,7 @@ static void describe_certificate(CURL *easy, const char *detail, const char *nam
         (void)pq_fail(err, PQ_EFAILED, NULL,
                       "put its CA at /etc/docker/certs.d/HOST/ca.crt, or name it with SSL_CERT_FILE",
                       "the certificate of %s is signed by a CA that is not trusted here", name);
-    else if (strstr(detail, "subject name"))
+    else if (other_name)
         (void)pq_fail(err, PQ_EFAILED, NULL, "check the name; DNS or a proxy may lead to another machine",
                       "the machine that answers for %s has a certificate for another name", name);
     else
@@ -181,6 +183,10 @@ void pq_http_describe(CURL *easy, CURLcode code, const char *said, const char *u
         (void)pq_fail(err, PQ_EFAILED, NULL, NULL, "the answer of %s has too many or too large headers", name);
         return;
     case CURLE_SSL_CONNECT_ERROR:
+        if (strstr(detail, "callback failed")) {
+            describe_certificate(easy, detail, name, err);
+            return;
+        }
         if (!strstr(detail, "SYSCALL") && !strstr(detail, "reset"))
             break;
         (void)pq_fail(err, PQ_ETRANSPORT, NULL, "does it speak TLS there, and does a firewall or proxy stand between?",

@@ -28,6 +28,7 @@ typedef struct transfer {
     struct curl_slist *headers;
     char error_text[CURL_ERROR_SIZE];
     char *url;             /* where it goes now */
+    char *shown_to;        /* the host that may see the identity */
     bool keep_credentials; /* still at the origin that they are for */
     unsigned tries, redirects;
     double start_at; /* monotonic; when waiting to be tried again */
@@ -156,6 +157,7 @@ static void free_transfer(transfer *t)
 {
     stop_easy(t);
     free(t->url);
+    free(t->shown_to);
     pq_buf_clear(&t->kept);
     pq_http_answer_clear(&t->answer);
     pq_error_clear(&t->failure);
@@ -335,11 +337,21 @@ static CURLcode on_ssl_ctx(CURL *easy, void *ssl_ctx, void *context)
     transfer *t = context;
     const pq_http_identity *identity = t->request.identity;
     (void)easy;
-    if (identity->arm(identity->context, ssl_ctx))
+    if (identity->arm(identity->context, ssl_ctx, t->shown_to))
         return CURLE_OK;
     (void)pq_fail(&t->failure, PQ_ESYSTEM, NULL, "is it a key of RSA or P-256, and may this process use it?",
                   "OpenSSL cannot use the certificate and its key in a TLS handshake");
     return CURLE_SSL_CERTPROBLEM;
+}
+
+/* The host of a URL as certificates have it: no port, no brackets, and not the root's dot. Owned. */
+static char *bare_host(const char *url)
+{
+    const char *host = host_in(url);
+    bool brackets = *host == '[';
+    host += brackets;
+    size_t length = strcspn(host, brackets ? "]" : ":/?#");
+    return pq_strndup(host, length && host[length - 1] == '.' ? length - 1 : length);
 }
 
 /* libcurl does not know what an SSL_CTX was armed with, and would share connections and sessions by the host's name
@@ -348,6 +360,8 @@ static void set_identity(transfer *t)
 {
     if (!t->request.identity || !t->keep_credentials)
         return;
+    if (!t->shown_to) /* no redirect keeps the identity and changes the host */
+        t->shown_to = bare_host(t->url);
     if (curl_easy_setopt(t->easy, CURLOPT_SSL_CTX_FUNCTION, on_ssl_ctx) != CURLE_OK)
         (void)pq_fail(&t->failure, PQ_ESYSTEM, NULL, "install the libcurl that is built with OpenSSL (libcurl4)",
                       "this libcurl takes no certificate that is not a file");

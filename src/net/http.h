@@ -36,10 +36,11 @@ typedef struct pq_http_trust {
 } pq_http_trust;
 
 /* Who we show ourselves to be in the TLS handshake, where files will not do (a key in a token). `arm` puts certificate
- * and key into an SSL_CTX of OpenSSL (crypto/identity.h); false when it cannot. A connection with an identity serves
+ * and key into an SSL_CTX of OpenSSL (crypto/identity.h), to be shown to who proves to be `host`, a name or an address,
+ * and to no other machine on the way; false when it cannot. A connection with an identity serves
  * one request: it is never shared with others. */
 typedef struct pq_http_identity {
-    bool (*arm)(void *context, void *ssl_ctx);
+    bool (*arm)(void *context, void *ssl_ctx, const char *host); /* `host` outlives the connection */
     void *context;
 } pq_http_identity;
 
