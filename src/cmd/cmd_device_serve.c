@@ -18,7 +18,8 @@ static const pq_option options[] = {
     {"socket", '\0', "PATH", "Make this socket, when systemd hands none over."},
     {"group", '\0', "NAME", "With --socket: members of this group may ask too."},
     {"boot-window", '\0', "SECONDS",
-     "What nobody asks for is fetched by chance within this time of the start; 3600 unless told, so that a fleet that "
+     "What nobody asks for is fetched at a random time within this of the start; 3600 unless told, so that a fleet "
+     "that "
      "gets its power back does not ask at once."},
     {"fetch-limit", '\0', "SECONDS", "A fetch that takes longer is given up; 60 unless told."},
     {0},
@@ -176,7 +177,7 @@ const pq_command pq_cmd_device_serve = {
         "to its own user and to the members of the socket's group, never the key and never the keys of a cloud. "
         "systemd starts it with its socket (pratique-device.socket); elsewhere --socket makes one. "
         "docker-credential-pratique asks there.\n\n"
-        "Credentials are fetched one hour, at most, after the start, or when somebody asks first; renewed ahead; and "
+        "Credentials are fetched within an hour of the start, or at once when somebody asks; renewed ahead; and "
         "handed out while the network is away, until they expire. Failures are remembered for a while that grows "
         "(docs/fleet.md). A changed device.yml, certificate or key is noticed when somebody asks; SIGHUP (`systemctl "
         "reload`) has all read anew and forgets failures. While the clock cannot be right it waits, and says so. "

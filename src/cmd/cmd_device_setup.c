@@ -496,7 +496,8 @@ const pq_command pq_cmd_device_setup = {
     .synopsis = "[HOST]...",
     .summary = "ready a device: its clients' configuration, its files, its units",
     .description =
-        "For who provisions a device, as root as a rule. Reads /etc/pratique/device.yml (or --device-config) and "
+        "Readies a device for docker and podman, as root as a rule. Reads /etc/pratique/device.yml (or "
+        "--device-config) and "
         "checks "
         "it as `config check` does, and that nobody else can read or change the files that it names. Then docker's or "
         "podman's configuration names the credential helper for the device's registries (or only HOST), a binding "

@@ -397,8 +397,10 @@ static void keep_failure(entry *e, pq_error *err, double retry_after, double now
         pq_error_format(err, &text);
         const char *words = pq_buf_text(&text);
         words += pq_starts_with(words, "pratique: ") ? strlen("pratique: ") : 0;
+        char until[PQ_TIME_TEXT];
+        pq_time_text(e->credential.expires, until);
         if (left_of(e) > 0)
-            pq_note("%s; the credential that there is lasts for %.0f seconds more", words, left_of(e));
+            pq_note("%s; the credential that there is lasts until %s", words, until);
         else
             pq_note("%s", words);
     }

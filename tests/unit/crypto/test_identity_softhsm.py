@@ -154,7 +154,7 @@ class Identity(unittest.TestCase):
         self.refused(file_certificate, str(self.here / "none.key"), "none.key")
         self.refused(file_certificate, self.write("open.key", pem(self.keys["ec"]), 0o644), "by others (mode 0644)")
         self.refused(file_key, file_key, "holds a private key, and no certificate (are `certificate` and `key` the wrong way round?)")
-        self.refused(file_certificate, file_certificate, "no private key")
+        self.refused(file_certificate, file_certificate, "holds a certificate, and no private key")
         self.refused(file_certificate, token_key.replace("object=ec", "object=none"), "no private key is found")
         self.refused(file_certificate, token_key.replace("token=dev", "token=none"), "no private key is found")
         self.refused(token_certificate.replace("object=ec", "object=none"), token_key, "no certificate is found")
