@@ -38,8 +38,11 @@ bool pq_session_read_device(pq_session *session, pq_cli *cli, const char *path)
         (void)pq_fail(&err, cli->device_option ? PQ_EUSAGE : PQ_ECONFIG, path,
                       "write one (`pratique help device setup` shows how), or name another with --device-config",
                       "there is no device configuration");
-    else if (err.code == PQ_EDENIED)
+    else if (err.code == PQ_EDENIED) {
         err.code = PQ_ECONFIG; /* by this machine, not by a peer */
+        if (!err.hint)
+            err.hint = pq_strdup("have it and its folder belong to root");
+    }
     pq_cli_fail(cli, &err);
     return false;
 }

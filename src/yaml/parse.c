@@ -170,6 +170,11 @@ static char *plain_words(const char *message)
         {"missing ':'", "a `:` is missing after a key"},
         {"plain scalar cannot start with", "a text that starts with this character must be quoted"},
         {"did not find expected node content", "a value is missing, here or on the line above"},
+        {"did not find expected '-' indicator", "the next entry of a list was expected here"},
+        {"did not find expected key", "a key was expected here"},
+        {"invalid indentation in mapping", "a key begins in the wrong column"},
+        {"wrongly indented sequence item", "an entry of a list begins in the wrong column"},
+        {"wrong indendation in sequence", "an entry of a list begins in the wrong column"},
         {"Indentation used tabs", "a tab is used for indentation"},
         {"fy_", "this is not valid YAML"},
     };
@@ -197,8 +202,8 @@ static bool syntax_error(pq_yaml_builder *b, struct fy_diag *diag)
         found->line > 0 ? pq_asprintf("%s:%d:%d", b->name, found->line, found->column) : pq_strdup(b->name);
     PQ_AUTO_FREE char *words = plain_words(found->msg ? found->msg : "");
     const char *hint = strcasestr(words, "tab") ? "indent with spaces"
-                       : strcasestr(words, "indent") || strcasestr(words, "did not find expected") ? indentation
-                                                                                                   : NULL;
+                       : strstr(words, "was expected here") || strstr(words, "in the wrong column") ? indentation
+                                                                                                    : NULL;
     return pq_errors_add(b->errs, PQ_EINPUT, where, hint, "YAML: %s", words);
 }
 

@@ -240,6 +240,20 @@ static void settings_of_roles_anywhere(void **state)
     }
 }
 
+static void wrong_indentation_is_told_as_that(void **state)
+{
+#define LOOK                                                                                                           \
+    " (look at the indentation, of the line before too: entries of one list or mapping begin in the same column)\n"
+    (void)state;
+    refuse("identity:\n    certificate: /c.pem\n  key: /k.pem\n", "3:3: YAML: a key begins in the wrong column" LOOK);
+    refuse("registries:\n- type: aws\n  url: x\n  - type: azure\n", "4:3: YAML: a key was expected here" LOOK);
+    refuse("registries:\n - type: aws\n  - type: azure\n",
+           "3:3: YAML: an entry of a list begins in the wrong column" LOOK);
+    refuse("registries:\n  - type: aws\n - type: azure\n",
+           "3:2: YAML: an entry of a list begins in the wrong column" LOOK);
+#undef LOOK
+}
+
 static void settings_of_the_others(void **state)
 {
     (void)state;
@@ -290,6 +304,7 @@ int main(void)
         cmocka_unit_test(one_way_for_each_entry),
         cmocka_unit_test(settings_of_iot),
         cmocka_unit_test(settings_of_roles_anywhere),
+        cmocka_unit_test(wrong_indentation_is_told_as_that),
         cmocka_unit_test(settings_of_the_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
