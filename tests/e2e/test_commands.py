@@ -161,7 +161,7 @@ def test_a_configuration_of_nothing_is_not_called_complete(run, place):
     assert result.out == "" and result.err == (
         "pratique: using factory-config.yml\n"
         "pratique: factory-config.yml:1:1: warning: a section that is not read (did you mean `container_registries`?)\n"
-        "pratique: the configuration is good, but names no registry and no hub\n")
+        "pratique: the configuration is good, but names no registry and no hub (a device.yml is named with --device-config)\n")
 
 
 # Output.
