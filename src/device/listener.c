@@ -91,8 +91,9 @@ static bool find_group(const char *name, gid_t *out, pq_error *err)
 {
     errno = 0;
     const struct group *found = getgrnam(name);
+    PQ_AUTO_FREE char *make = pq_asprintf("groupadd --system %s", name);
     if (!found)
-        return pq_fail(err, PQ_EUSAGE, name, NULL, "there is no such group");
+        return pq_fail(err, PQ_EUSAGE, name, make, "there is no such group");
     *out = found->gr_gid;
     return true;
 }
