@@ -43,10 +43,10 @@ bool pq_device_service_fail(const pq_bound *bound, int why, pq_error *err)
     if (why == ETIMEDOUT || why == EAGAIN)
         return pq_fail(err, PQ_EBUSY, bound->host, "journalctl -u pratique-device",
                        "the service that holds the device's key does not answer");
-    PQ_AUTO_FREE char *start = pq_path_exists("/run/systemd/system")
-                                   ? pq_strdup("systemctl start pratique-device.socket")
-                                   : pq_asprintf("as root: pratique device serve --socket %s --group pratique",
-                                                 bound->socket);
+    PQ_AUTO_FREE char *start =
+        pq_path_exists("/run/systemd/system")
+            ? pq_strdup("systemctl start pratique-device.socket")
+            : pq_asprintf("as root: pratique device serve --socket %s --group pratique", bound->socket);
     return pq_fail(err, PQ_EFAILED, bound->host, start,
                    "the service that holds the device's key is not there, and only root can do without it");
 }
