@@ -49,12 +49,12 @@ bool pq_work_start(pq_work *work, pq_work_function *function, void *context, dou
     return true;
 }
 
-/* The child has ended, or is about to. */
-static int reap(pq_work *work, bool kill_it)
+/* A child that has ended, or is about to by itself, keeps the status of that. One that only closed its pipe (a module
+ * of PKCS#11 that makes itself a daemon, say) could run for ever, and we would wait for it. */
+static int reap(pq_work *work)
 {
     int waited = 0;
-    if (kill_it)
-        (void)kill(work->child, SIGKILL);
+    (void)kill(work->child, SIGKILL);
     while (waitpid(work->child, &waited, 0) < 0 && errno == EINTR)
         continue;
     work->child = 0;
@@ -67,15 +67,15 @@ pq_work_state pq_work_look(pq_work *work, double now, int *status)
 {
     char chunk[4096];
     ssize_t got;
-    while ((got = read(work->fd, chunk, sizeof chunk)) > 0)
+    /* Who says more than is taken may say it for ever. */
+    while ((got = read(work->fd, chunk, sizeof chunk)) > 0 && !work->output.overflow)
         pq_buf_add(&work->output, chunk, (size_t)got);
     int error = errno;
     explicit_bzero(chunk, sizeof chunk);
     bool runs = got < 0 && (error == EAGAIN || error == EINTR), late = runs && now >= work->deadline;
     if (runs && !late)
         return PQ_WORK_RUNS;
-    /* The pipe is the child's last: it ends with it. */
-    int ended = reap(work, late);
+    int ended = reap(work);
     if (status)
         *status = ended;
     return late ? PQ_WORK_LATE : ended == 0 && !work->output.overflow ? PQ_WORK_DONE : PQ_WORK_FAILED;
@@ -84,7 +84,7 @@ pq_work_state pq_work_look(pq_work *work, double now, int *status)
 void pq_work_clear(pq_work *work)
 {
     if (work->child)
-        (void)reap(work, true);
+        (void)reap(work);
     pq_buf_clear(&work->output);
     *work = PQ_WORK_NONE;
 }

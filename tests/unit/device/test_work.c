@@ -77,6 +77,36 @@ static void whatever_it_does_we_go_on(void **state)
     pq_work_clear(&work);
 }
 
+static int close_and_stay(void *context, int out)
+{
+    const char *says = context;
+    PQ_AUTO_ERROR ignored = {0};
+    while (pq_write_fd(out, "pipe", says, strlen(says), &ignored) && strlen(says) > 1)
+        continue;
+    (void)close(out);
+    (void)pq_sleep(30);
+    return 0;
+}
+
+/* As a module would that leaves a daemon behind; and one that says too much for ever. */
+static void one_that_does_not_end_holds_up_nobody(void **state)
+{
+    (void)state;
+    const char *const all[] = {"x", "more than is taken"};
+    for (size_t i = 0; i < 2; i++) {
+        PQ_AUTO_ERROR err = {0};
+        pq_work work = PQ_WORK_NONE;
+        int status = 0;
+        double start = pq_monotonic();
+        assert_true(pq_work_start(&work, close_and_stay, (void *)(uintptr_t)all[i], start, 60, 1000, &err));
+        while (pq_work_look(&work, pq_monotonic(), &status) == PQ_WORK_RUNS)
+            (void)pq_sleep(0.01);
+        assert_true(pq_monotonic() - start < 10);
+        assert_int_equal(status, 128 + SIGKILL);
+        pq_work_clear(&work);
+    }
+}
+
 static void what_runs_is_killed_when_it_is_let_go(void **state)
 {
     (void)state;
@@ -122,6 +152,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(its_result_comes_through_the_pipe),
         cmocka_unit_test(whatever_it_does_we_go_on),
+        cmocka_unit_test(one_that_does_not_end_holds_up_nobody),
         cmocka_unit_test(what_runs_is_killed_when_it_is_let_go),
         cmocka_unit_test(it_has_no_descriptor_of_ours),
     };
