@@ -170,7 +170,7 @@ static void serve(pq_cli *cli, const pq_arguments *arguments)
 
 const pq_command pq_cmd_device_serve = {
     .name = "device serve",
-    .synopsis = "[--socket PATH [--group NAME]]",
+    .synopsis = "[--socket PATH] [--group NAME]",
     .summary = "keep a device's credentials, and hand them out at a socket",
     .description =
         "The service of a device: it may use the device's key, and hands registry credentials of device.yml to root, "
