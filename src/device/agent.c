@@ -23,6 +23,8 @@
 enum {
     FETCHES_AT_ONCE = 4,
     ENTRIES_MOST = 64,     /* hosts that credentials are kept for */
+    ENTRIES_OF_ONE = 16,   /* those that device.yml does not name, and one user but root and ours has asked for first */
+    UNASKED = 24 * 3600,   /* seconds; such a one is then forgotten */
     LEAST_LEFT = 5 * 60,   /* seconds of life that an answer has */
     PATIENCE = 15,         /* for a fetch that is to be tried again, before the failure is told */
     SOON = 60,             /* at least so long after a success */
@@ -34,6 +36,8 @@ enum {
 /* What is known of one registry. */
 typedef struct entry {
     char *host;
+    uid_t user;               /* who asked first; root for those that device.yml names */
+    double asked;             /* when somebody did last */
     pq_credential credential; /* without a secret: none */
     time_t fetched;
     double got; /* when it came here */
@@ -99,14 +103,30 @@ static entry *entry_find(const agent *a, const char *host)
     return NULL;
 }
 
-/* NULL when there are too many. */
-static entry *entry_make(agent *a, const char *host, double now)
+static size_t entries_of(const agent *a, uid_t user)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < a->entry_count; i++)
+        count += a->entries[i]->user == user;
+    return count;
+}
+
+/* NULL when there are too many. A pattern has hosts without end, so that one user could take all places: each has some.
+ */
+static entry *entry_make(agent *a, const char *host, uid_t user, double now)
 {
     entry *e = entry_find(a, host);
-    if (e || a->entry_count == ENTRIES_MOST)
+    if (e)
+        e->asked = now;
+    if (e || a->entry_count == ENTRIES_MOST ||
+        (user != 0 && user != geteuid() && entries_of(a, user) >= ENTRIES_OF_ONE))
         return e;
     e = pq_alloc(1, sizeof *e);
-    *e = (entry){.host = pq_strdup(host), .work = PQ_WORK_NONE, .copied = pq_strings_have(&a->view.copied, host)};
+    *e = (entry){.host = pq_strdup(host),
+                 .user = user,
+                 .asked = now,
+                 .work = PQ_WORK_NONE,
+                 .copied = pq_strings_have(&a->view.copied, host)};
     pq_schedule_begin(&e->schedule, now, a->options->boot_window, chance());
     a->entries[a->entry_count++] = e;
     return e;
@@ -250,7 +270,7 @@ static void renew_entries(agent *a, double now)
         e->schedule.due = now + chance() * a->options->boot_window;
     }
     for (size_t i = 0; i < a->view.hosts.count; i++)
-        (void)entry_make(a, a->view.hosts.at[i], now);
+        (void)entry_make(a, a->view.hosts.at[i], 0, now);
 }
 
 static bool take_view(agent *a, double now)
@@ -544,7 +564,7 @@ static void settle(agent *a, pq_client *client, double now)
         give_nothing(client, now);
         return;
     }
-    entry *e = entry_make(a, client->host, now);
+    entry *e = entry_make(a, client->host, client->user, now);
     if (!e) {
         (void)pq_fail(&err, PQ_EFAILED, client->host, NULL, "too many registries are asked for");
         give_reason(client, &err, 0, now);
@@ -577,10 +597,14 @@ static void settle_all(agent *a, double now)
     for (size_t i = 0; i < a->clients.count; i++)
         if (pq_client_waits(a->clients.at[i]))
             settle(a, a->clients.at[i], now);
-    for (size_t i = 0; i < a->entry_count; i++) {
+    for (size_t i = a->entry_count; i-- > 0;) {
         entry *e = a->entries[i];
         if (e->credential.secret && (e->copied || left_of(e) <= 0))
             pq_credential_clear(&e->credential);
+        if (!e->work.child && now - e->asked > UNASKED && !pq_strings_have(&a->view.hosts, e->host)) {
+            entry_free(e);
+            a->entries[i] = a->entries[--a->entry_count];
+        }
     }
 }
 
@@ -688,7 +712,7 @@ static void poll_once(agent *a)
     if (a->look.child && (polled[LOOK].revents || now >= a->look.deadline))
         end_look(a, now);
     if (polled[LISTEN].revents)
-        pq_clients_accept(&a->clients, a->options->listener, now);
+        asked = pq_clients_accept(&a->clients, a->options->listener, now) || asked;
     if (asked && !a->look.child && have_changed(a))
         start_look(a, now);
     judge_clock(a, now);

@@ -11,6 +11,7 @@
 static const char may_not[] =
     "1pratique: this user may not ask for the device's credentials: root may, and the members of "
     "the socket's group\n";
+static const char too_many[] = "1pratique: this user asks too much at once (ask again)\n";
 
 static void let_go(pq_client *client)
 {
@@ -40,52 +41,40 @@ bool pq_clients_have_room(const pq_clients *clients)
     return room;
 }
 
-/* The one that has been silent for longest goes. */
-static void make_room(pq_clients *clients)
+static size_t count_of(const pq_clients *clients, uid_t user)
 {
-    size_t oldest = clients->count;
+    size_t count = 0;
     for (size_t i = 0; i < clients->count; i++)
-        if (is_silent(clients->at[i]) &&
-            (oldest == clients->count || clients->at[i]->since < clients->at[oldest]->since))
-            oldest = i;
-    if (clients->count < PQ_CLIENTS_MOST || oldest == clients->count)
-        return;
-    let_go(clients->at[oldest]);
-    clients->at[oldest] = clients->at[--clients->count];
+        count += clients->at[i]->user == user;
+    return count;
 }
 
-void pq_clients_accept(pq_clients *clients, pq_listener *listener, double now)
+/* One that is silent goes: of the users who have such, that one's who has the most connections, and of these the one
+ * that has been silent for longest. With `only`, of that user's. False when there is none. */
+static bool let_one_go(pq_clients *clients, const uid_t *only)
 {
-    while (pq_clients_have_room(clients)) {
-        int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-        if (fd < 0 && (errno == EINTR || errno == ECONNABORTED))
-            continue;
-        if (fd < 0)
-            return;
-        if (!pq_listener_admits(listener, fd)) {
-            (void)send(fd, may_not, sizeof may_not - 1, MSG_NOSIGNAL);
-            (void)close(fd);
-            continue;
+    size_t chosen = clients->count, most = 0;
+    for (size_t i = 0; i < clients->count; i++) {
+        const pq_client *client = clients->at[i];
+        size_t count = is_silent(client) && (!only || client->user == *only) ? count_of(clients, client->user) : 0;
+        if (count > most || (count && count == most && client->since < clients->at[chosen]->since)) {
+            chosen = i;
+            most = count;
         }
-        make_room(clients);
-        pq_client *client = pq_alloc(1, sizeof *client);
-        *client = (pq_client){.fd = fd,
-                              .since = now,
-                              .deadline = now + PQ_CLIENT_ASKS_WITHIN,
-                              .answer = PQ_SENSITIVE_BUF(8 * PQ_MAX_SECRET)};
-        clients->at[clients->count++] = client;
     }
+    if (chosen == clients->count)
+        return false;
+    let_go(clients->at[chosen]);
+    clients->at[chosen] = clients->at[--clients->count];
+    return true;
 }
 
-bool pq_client_waits(const pq_client *client)
+static bool make_room(pq_clients *clients, uid_t user)
 {
-    return client->host && !client->answer.length && !client->over;
-}
-
-short pq_client_events(const pq_client *client)
-{
-    /* Who waits is only looked at for having gone (POLLHUP). */
-    return client->answer.length ? POLLOUT : client->host ? 0 : POLLIN;
+    bool bounded = user != 0 && user != geteuid();
+    if (bounded && count_of(clients, user) >= PQ_CLIENTS_OF_ONE)
+        return let_one_go(clients, &user);
+    return clients->count < PQ_CLIENTS_MOST || let_one_go(clients, NULL);
 }
 
 void pq_client_answer(pq_client *client, bool good, const pq_buf *words, double now)
@@ -95,6 +84,11 @@ void pq_client_answer(pq_client *client, bool good, const pq_buf *words, double 
     client->over = client->over || client->answer.overflow;
     client->since = now;
     client->deadline = now + PQ_CLIENT_TAKES_WITHIN;
+}
+
+bool pq_client_waits(const pq_client *client)
+{
+    return client->host && !client->answer.length && !client->over;
 }
 
 static void refuse(pq_client *client, const char *words, double now)
@@ -121,6 +115,46 @@ static void hear(pq_client *client, double now)
     }
     client->since = now;
     client->deadline = now + PQ_CLIENT_WAITS_FOR;
+}
+
+bool pq_clients_accept(pq_clients *clients, pq_listener *listener, double now)
+{
+    bool asked = false;
+    /* Whoever connects without end would have us do nothing else. */
+    for (int i = 0; i < PQ_CLIENTS_MOST && pq_clients_have_room(clients); i++) {
+        uid_t user = 0;
+        int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd < 0 && (errno == EINTR || errno == ECONNABORTED))
+            continue;
+        if (fd < 0)
+            break;
+        if (!pq_listener_admits(listener, fd, &user)) {
+            (void)send(fd, may_not, sizeof may_not - 1, MSG_NOSIGNAL);
+            (void)close(fd);
+            continue;
+        }
+        if (!make_room(clients, user)) {
+            (void)send(fd, too_many, sizeof too_many - 1, MSG_NOSIGNAL);
+            (void)close(fd);
+            continue;
+        }
+        pq_client *client = pq_alloc(1, sizeof *client);
+        *client = (pq_client){.fd = fd,
+                              .user = user,
+                              .since = now,
+                              .deadline = now + PQ_CLIENT_ASKS_WITHIN,
+                              .answer = PQ_SENSITIVE_BUF(8 * PQ_MAX_SECRET)};
+        clients->at[clients->count++] = client;
+        hear(client, now); /* as a rule it is there already, and who has asked is not let go */
+        asked = asked || pq_client_waits(client);
+    }
+    return asked;
+}
+
+short pq_client_events(const pq_client *client)
+{
+    /* Who waits is only looked at for having gone (POLLHUP). */
+    return client->answer.length ? POLLOUT : client->host ? 0 : POLLIN;
 }
 
 static void say(pq_client *client)

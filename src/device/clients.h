@@ -1,6 +1,7 @@
 /* The connections of those who ask the device's agent. None of them can hold up another: nothing here blocks, each step
  * of a connection has its time, and there is a bound on how many there are. When it is reached, the one that has said
- * nothing for longest makes room. */
+ * nothing for longest makes room, of the user who has the most of them. And there is a bound for each user but root and
+ * our own. */
 #pragma once
 
 #include "device/listener.h"
@@ -14,10 +15,11 @@ enum {
     PQ_CLIENT_WAITS_FOR = 40, /* the helper (cmd/helper.c) waits a little longer */
     PQ_CLIENT_TAKES_WITHIN = 5,
 };
-enum { PQ_CLIENTS_MOST = 128 };
+enum { PQ_CLIENTS_MOST = 128, PQ_CLIENTS_OF_ONE = 96 };
 
 typedef struct pq_client {
     int fd;
+    uid_t user;
     double since, deadline; /* since when it does what it does, and until when it may */
     char line[PQ_QUESTION_MAX];
     size_t length;
@@ -35,8 +37,9 @@ typedef struct pq_clients {
 void pq_clients_clear(pq_clients *clients);
 /* True when one more fits. */
 bool pq_clients_have_room(const pq_clients *clients);
-/* Takes all connections that are there, and fit. Who may not ask is told so. */
-void pq_clients_accept(pq_clients *clients, pq_listener *listener, double now);
+/* Takes the connections that are there, as many as fit, but not for ever. Who may not ask is told so. True when one of
+ * them has asked already. */
+bool pq_clients_accept(pq_clients *clients, pq_listener *listener, double now);
 /* What to poll for. */
 short pq_client_events(const pq_client *client);
 /* Reads or writes. A client with a host and without an answer is to be answered. */

@@ -163,12 +163,13 @@ static void tell_off(pq_listener *listener, uid_t user)
             (unsigned)user);
 }
 
-bool pq_listener_admits(pq_listener *listener, int connection)
+bool pq_listener_admits(pq_listener *listener, int connection, uid_t *user)
 {
     struct ucred peer = {.pid = 0, .uid = (uid_t)-1, .gid = (gid_t)-1};
     socklen_t size = sizeof peer;
     if (getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
         return false;
+    *user = peer.uid;
     bool member = listener->for_group && (peer.gid == listener->group || is_member(connection, listener->group));
     if (peer.uid == 0 || peer.uid == geteuid() || member)
         return true;

@@ -27,5 +27,5 @@ bool pq_listener_make(const char *path, const char *group, pq_listener *out, pq_
 void pq_listener_clear(pq_listener *listener);
 
 /* Whether the peer of a connection may ask: root, our own user, or a member of the socket's group, by SO_PEERCRED and
- * SO_PEERGROUPS. A user who may not is logged once. */
-bool pq_listener_admits(pq_listener *listener, int connection);
+ * SO_PEERGROUPS. `*user` is who it is. A user who may not is logged once. */
+bool pq_listener_admits(pq_listener *listener, int connection, uid_t *user);

@@ -40,6 +40,7 @@ static bool look(void *context, pq_device_view *out)
             pq_strings_add(&out->hosts, line + 2);
         if (*line == 'c')
             pq_strings_add(&out->copied, line + 2);
+        out->google = out->google || *line == 'g';
         if (*line == 'b')
             out->begins = (time_t)strtoll(line + 2, NULL, 10);
     }
@@ -91,6 +92,9 @@ static void say(const fixture *f, const char *name, const char *text)
     pq_folder_put(f->folder, name, text);
 }
 
+/* Whose members may ask; NULL: root alone. */
+static const char *group;
+
 static void start(fixture *f, double boot_window)
 {
     f->agent = fork();
@@ -105,7 +109,7 @@ static void start(fixture *f, double boot_window)
                                      .look = look,
                                      .fetch = fetch,
                                      .context = (void *)(uintptr_t)f->folder};
-        if (!pq_listener_make(f->socket, NULL, &listener, &err))
+        if (!pq_listener_make(f->socket, group, &listener, &err))
             _exit(50);
         bool good = pq_device_serve(&options, &err);
         pq_listener_clear(&listener);
@@ -459,6 +463,87 @@ static void it_does_not_start_with_a_broken_configuration(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, pq_folder_make, pq_folder_remove)
 
+/* --- other users ----------------------------------------------------------------------------------------------------
+ */
+
+/* Connects as another user, who is of the group, and says the line; it may be refused before. */
+static int ask_as(const fixture *f, uid_t user, const char *line)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    memcpy(address.sun_path, f->socket, strlen(f->socket) + 1);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool became = seteuid(user) == 0, good = connect(fd, (const struct sockaddr *)&address, sizeof address) == 0;
+    bool back = seteuid(0) == 0;
+    assert_true(became && good && back);
+    (void)!send(fd, line, strlen(line), MSG_NOSIGNAL);
+    return fd;
+}
+
+static fixture begin_for_group(void **state, const char *config)
+{
+    if (geteuid() != 0 || getegid() != 0)
+        skip();
+    assert_int_equal(chmod(*state, 0755), 0);
+    group = "root"; /* with the group of root, and as another user: a member */
+    fixture f = begin(state, LATER, "hang");
+    group = NULL;
+    say(&f, "config", config);
+    (void)kill(f.agent, SIGHUP);
+    (void)pq_sleep(0.3);
+    return f;
+}
+
+enum { SOMEBODY = 4242, MANY_MORE = 200 };
+
+static void let_go(int *clients)
+{
+    for (int i = 0; i < MANY_MORE; i++)
+        (void)close(clients[i]);
+}
+
+static void one_user_who_waits_in_all_places_leaves_some(void **state)
+{
+    PQ_CLEANUP(end) fixture f = begin_for_group(state, "h one.example.com\n");
+    int clients[MANY_MORE];
+    for (int i = 0; i < MANY_MORE; i++)
+        clients[i] = ask_as(&f, SOMEBODY, "get one.example.com\n");
+    double before = pq_monotonic();
+    PQ_AUTO_FREE char *answer = ask(&f, "quay.io");
+    assert_true(pq_monotonic() - before < 2);
+    assert_string_equal(answer, "1credentials not found in native keychain\n");
+    char told[100] = "";
+    assert_true(recv(clients[MANY_MORE - 1], told, sizeof told - 1, 0) > 0);
+    assert_string_equal(told, "1pratique: this user asks too much at once (ask again)\n");
+    let_go(clients);
+}
+
+static void one_user_does_not_push_out_another(void **state)
+{
+    PQ_CLEANUP(end) fixture f = begin_for_group(state, "h one.example.com\n");
+    int clients[MANY_MORE], ours = ask_only(&f, "get qu");
+    for (int i = 0; i < MANY_MORE; i++)
+        clients[i] = ask_as(&f, SOMEBODY, "");
+    assert_int_equal(send(ours, "ay.io\n", 6, MSG_NOSIGNAL), 6);
+    PQ_AUTO_FREE char *answer = hear(ours);
+    assert_string_equal(answer, "1credentials not found in native keychain\n");
+    let_go(clients);
+}
+
+static void one_user_does_not_take_all_hosts_of_a_pattern(void **state)
+{
+    PQ_CLEANUP(end) fixture f = begin_for_group(state, "h one.example.com\ng\n");
+    say(&f, "cloud", "good 3600");
+    for (int i = 0; i < 70; i++) {
+        PQ_AUTO_FREE char *line = pq_asprintf("get junk%d-docker.pkg.dev\n", i);
+        PQ_AUTO_FREE char *answer = hear(ask_as(&f, SOMEBODY, line));
+        assert_int_equal(*answer, i < 16 ? '0' : '1');
+    }
+    PQ_AUTO_FREE char *theirs = hear(ask_as(&f, SOMEBODY + 1, "get europe-docker.pkg.dev\n"));
+    assert_int_equal(*theirs, '0');
+    PQ_AUTO_FREE char *answer = get(&f, "us-docker.pkg.dev");
+    assert_int_equal(calls(&f), 18);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -479,6 +564,9 @@ int main(void)
         TEST(a_copied_credential_is_not_kept),
         TEST(a_clock_before_the_certificate_is_waited_for),
         TEST(it_does_not_start_with_a_broken_configuration),
+        TEST(one_user_who_waits_in_all_places_leaves_some),
+        TEST(one_user_does_not_push_out_another),
+        TEST(one_user_does_not_take_all_hosts_of_a_pattern),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

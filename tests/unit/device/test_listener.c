@@ -28,6 +28,7 @@ static void a_socket_of_our_own(void **state)
     PQ_AUTO_FREE char *path = pq_path_join(*state, "run/socket");
     pq_listener listener, other;
     struct stat status;
+    uid_t user = (uid_t)-1;
     assert_true(pq_listener_make(path, NULL, &listener, &err));
     assert_int_equal(lstat(path, &status), 0);
     assert_true(S_ISSOCK(status.st_mode));
@@ -36,7 +37,7 @@ static void a_socket_of_our_own(void **state)
     assert_false(pq_listener_make(path, NULL, &other, &err));
     assert_int_equal(err.code, PQ_EBUSY);
     int ours = connect_to(path), theirs = accept(listener.fd, NULL, NULL);
-    assert_true(theirs >= 0 && pq_listener_admits(&listener, theirs));
+    assert_true(theirs >= 0 && pq_listener_admits(&listener, theirs, &user));
     (void)close(ours);
     (void)close(theirs);
     /* but what a dead one left is no hindrance. */
@@ -108,7 +109,9 @@ static bool is_admitted(pq_listener *listener, const char *path, uid_t user, gid
     int fd = accept(listener->fd, NULL, NULL);
     while (fd < 0)
         fd = accept(listener->fd, NULL, NULL);
-    bool admitted = pq_listener_admits(listener, fd);
+    uid_t who = (uid_t)-1;
+    bool admitted = pq_listener_admits(listener, fd, &who);
+    assert_int_equal(who, user);
     (void)close(fd);
     int status = 0;
     assert_int_equal(waitpid(child, &status, 0), child);
