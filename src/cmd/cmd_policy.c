@@ -164,7 +164,10 @@ static void read_subject(const pq_config *config, pq_strings *out)
         !pq_certificate_from_pem(pq_buf_text(&text), text.length, place, &certificate, &ignored))
         return;
     const char *name = pq_certificate_name(certificate);
-    if (*name)
+    /* As a condition it would hold for other devices too. */
+    if (strpbrk(name, "*?"))
+        pq_warn(place, "name the devices with --subject", "the certificate's common name is not one of a device alone");
+    else if (*name)
         pq_strings_add(out, name);
 }
 

@@ -12,7 +12,7 @@ from collections import namedtuple
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from .own_device import ECR, Device, in_namespace, namespaces
+from .own_device import ANYWHERE, ECR, Device, in_namespace, namespaces
 from .processes import wait_until
 
 SOMEBODY = 4242
@@ -108,3 +108,11 @@ def test_a_certificate_for_another_name_sees_none(lab, place, name, version):
         wait_until(lambda: server.shown or server.failed)
     assert bool(server.shown) == (name == host), (server.shown, server.failed, told)
     assert ("has a certificate for another name" in told) == (name != host), told
+
+
+@pytest.mark.parametrize("name", ["*", "dev-?"])
+def test_a_certificate_that_names_all_devices_names_none(place, name):
+    """Patterns are for --subject: a device whose certificate is called `*` would let all others in."""
+    shown = Device(place, name).run("policy", "--device", "--repository", f"{ANYWHERE}/base")
+    assert "the certificate's common name is not one of a device alone (name the devices with --subject)" in shown.err
+    assert "StringLike" not in shown.out and "DEVICE_NAME" in shown.out
