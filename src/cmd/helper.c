@@ -70,7 +70,8 @@ static int ask_at(int fd, const char *url, double seconds)
         if ((got < 0 && errno != EINTR) || (seconds > 0 && pq_monotonic() > end))
             return -1;
     }
-    if (answer.length < 2)
+    /* Who is killed in the middle of it has answered nothing. */
+    if (answer.length < 2 || (*answer.data == '0' && !pq_ends_with(pq_buf_text(&answer), "}\n")))
         return -1;
     bool written = write_all(STDOUT_FILENO, answer.data + 1, answer.length - 1);
     return *answer.data == '0' && written ? 0 : 1;

@@ -116,3 +116,30 @@ def test_a_certificate_that_names_all_devices_names_none(place, name):
     shown = Device(place, name).run("policy", "--device", "--repository", f"{ANYWHERE}/base")
     assert "the certificate's common name is not one of a device alone (name the devices with --subject)" in shown.err
     assert "StringLike" not in shown.out and "DEVICE_NAME" in shown.out
+
+
+@pytest.mark.parametrize("answer", [b"0", b'0{"ServerURL":"a', b"0\0\0", b"0" * 5_000_000], ids=["nothing", "part", "nuls", "flood"])
+def test_a_service_that_does_not_end_its_answer_has_not_answered(place, answer):
+    """Then the helper does what it would without one: it becomes the program that the binding names."""
+    path = place.root / "half.socket"
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(str(path))
+    listening.listen(1)
+
+    def serve():
+        with contextlib.suppress(OSError), listening.accept()[0] as asker:
+            asker.recv(1000)
+            asker.sendall(answer)
+
+    threading.Thread(target=serve, daemon=True).start()
+    (place.home / ".docker").mkdir(mode=0o700)
+    binding = place.home / ".docker/config.json.pratique"
+    config = place.root / "device.yml"
+    config.write_text("")
+    binding.write_text(f"pratique binding 1\nhost a.example.com\nprogram /bin/echo\nconfig {config}\naccess gateway\n"
+                       f"socket {path}\ndevice yes\nend\n")
+    for file in (binding, config):
+        file.chmod(0o600)
+    told = place.program(place.programs / "docker-credential-pratique", "get", input="a.example.com")
+    assert told.out == f"credential get --binding {binding}\n"
+    listening.close()
