@@ -85,12 +85,18 @@ static bool add_query(const char *attribute, size_t length, const char *where, a
     if (name == 9 && strncasecmp(attribute, "pin-value", name) == 0)
         return pq_fail(err, PQ_ECONFIG, where, "put the PIN into a file (mode 0600) and name it: pin-source=file:/PATH",
                        "a PIN stands in the URI");
-    if (name == 10 && strncasecmp(attribute, "pin-source", name) == 0) {
+    bool source = name == 10 && strncasecmp(attribute, "pin-source", name) == 0,
+         module = name == 11 && strncasecmp(attribute, "module-path", name) == 0;
+    /* RFC 7512, section 2.3: none twice. Others might take the other one. */
+    if ((source && out->pin_file) || (module && out->module))
+        return pq_fail(err, PQ_ECONFIG, where, NULL, "`%s` stands twice in the URI",
+                       source ? "pin-source" : "module-path");
+    if (source) {
         out->pin_file = text ? file_of(text) : NULL;
         return out->pin_file || pq_fail(err, PQ_ECONFIG, where, "write pin-source=file:/PATH",
                                         "`pin-source` does not name a file by an absolute path");
     }
-    if (name == 11 && strncasecmp(attribute, "module-path", name) == 0) {
+    if (module) {
         out->module = pq_steal(text);
         return (out->module && *out->module == '/') ||
                pq_fail(err, PQ_ECONFIG, where, NULL, "`module-path` is not an absolute path");
