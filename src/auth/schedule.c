@@ -71,3 +71,9 @@ double pq_schedule_next(const pq_schedule *schedule, bool somebody_waits)
 {
     return somebody_waits ? schedule->barred : schedule->due;
 }
+
+double pq_schedule_left(double by_clock, double when_got, double passed)
+{
+    double left = when_got - passed;
+    return by_clock < left ? by_clock : left;
+}

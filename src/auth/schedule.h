@@ -77,3 +77,8 @@ void pq_schedule_failed(pq_schedule *schedule, double now, double left, pq_failu
 void pq_schedule_forget(pq_schedule *schedule, double now);
 /* When it is fetched next. */
 double pq_schedule_next(const pq_schedule *schedule, bool somebody_waits);
+/* Seconds for which a credential is good yet: `by_clock` by the clock of the day; `when_got` is how many it had when it
+ * came, `passed` seconds ago by a clock that never jumps. The lesser: a clock that is set back makes nothing last
+ * longer.
+ */
+double pq_schedule_left(double by_clock, double when_got, double passed);

@@ -40,7 +40,8 @@ typedef struct entry {
     double asked;             /* when somebody did last */
     pq_credential credential; /* without a secret: none */
     time_t fetched;
-    double got; /* when it came here */
+    double got;  /* when it came here */
+    double life; /* seconds that it had then */
     pq_schedule schedule;
     pq_error failure; /* of the last fetch; PQ_OK when it was good */
     pq_work work;
@@ -135,7 +136,9 @@ static entry *entry_make(agent *a, const char *host, uid_t user, double now)
 /* Seconds that the credential is good for; 0 or less when it is not, or there is none. */
 static double left_of(const entry *e)
 {
-    return e->credential.secret ? difftime(e->credential.expires, pq_now()) : 0;
+    return e->credential.secret
+               ? pq_schedule_left(difftime(e->credential.expires, pq_now()), e->life, boot_time() - e->got)
+               : 0;
 }
 
 static bool is_good(const entry *e)
@@ -442,6 +445,7 @@ static void keep_credential(entry *e, const pq_token_entry *got, double now)
                                     .expires = got->expires};
     e->fetched = got->fetched;
     e->got = now;
+    e->life = difftime(got->expires, clock);
     pq_schedule_got(&e->schedule, now - difftime(clock, got->fetched), difftime(got->expires, got->fetched), chance());
     /* Sooner than the token cache thinks it would only get the same again. */
     e->schedule.due = fmax(fmax(e->schedule.due, now + difftime(got->refresh, clock)), now + SOON);

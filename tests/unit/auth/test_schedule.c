@@ -112,6 +112,16 @@ static void a_busy_service_is_left_alone_while_the_old_one_is_good(void **state)
     assert_false(s.crowded);
 }
 
+static void a_clock_that_is_set_back_makes_nothing_last_longer(void **state)
+{
+    (void)state;
+    ASSERT_NEAR(pq_schedule_left(3600, 3600, 0), 3600);
+    ASSERT_NEAR(pq_schedule_left(3000, 3600, 600), 3000);
+    /* Set back by an hour after 3,700 seconds; and set forward by one. */
+    assert_true(pq_schedule_left(3500, 3600, 3700) <= 0);
+    assert_true(pq_schedule_left(-10, 3600, 10) <= 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -122,6 +132,7 @@ int main(void)
         cmocka_unit_test(after_a_start_it_waits_for_chance_or_for_somebody),
         cmocka_unit_test(who_waits_is_served_at_once_but_for_a_failure),
         cmocka_unit_test(a_busy_service_is_left_alone_while_the_old_one_is_good),
+        cmocka_unit_test(a_clock_that_is_set_back_makes_nothing_last_longer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
