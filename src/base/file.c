@@ -74,6 +74,12 @@ bool pq_read_open_file(int fd, const char *name, const struct stat *status, pq_b
 
 bool pq_read_file(const char *path, pq_buf *out, pq_error *err)
 {
+    struct stat status;
+    return pq_read_file_status(path, out, &status, err);
+}
+
+bool pq_read_file_status(const char *path, pq_buf *out, struct stat *status, pq_error *err)
+{
     /* O_NONBLOCK: opening a FIFO must not hang; it does nothing to a regular file. */
     PQ_AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd < 0) {
@@ -81,8 +87,7 @@ bool pq_read_file(const char *path, pq_buf *out, pq_error *err)
             return pq_fail(err, PQ_ENOTFOUND, path, NULL, "no such file");
         return pq_fail_errno(err, path, "cannot open");
     }
-    struct stat status;
-    return check_regular(fd, path, out, &status, err) && pq_read_open_file(fd, path, &status, out, err);
+    return check_regular(fd, path, out, status, err) && pq_read_open_file(fd, path, status, out, err);
 }
 
 void pq_hint_of_owner(const char *path, pq_error *err)

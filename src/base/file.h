@@ -10,6 +10,8 @@
 bool pq_hold_standard_streams(void) PQ_MUST_USE;
 /* Reads all of a file into `out` (its cap counts). A file that is not regular, or larger than the cap, is an error. */
 bool pq_read_file(const char *path, pq_buf *out, pq_error *err) PQ_MUST_USE;
+/* The same, with the status of the very file that was read: what stands at the path may be another one by now. */
+bool pq_read_file_status(const char *path, pq_buf *out, struct stat *status, pq_error *err) PQ_MUST_USE;
 /* If it is there and this user may not read it: as whom to run this. Else the error stays as it is. */
 void pq_hint_of_owner(const char *path, pq_error *err);
 /* Reads all that a descriptor still gives. `name` is for errors. */

@@ -48,9 +48,10 @@ static char *where_of(const char *said, const char *place)
 
 /* --- opening ------------------------------------------------------------------------------------------------------ */
 
-static bool read_text(const char *path, const char *said, const char *what, pq_buf *out, pq_error *err)
+static bool read_text(const char *path, const char *said, const char *what, pq_buf *out, struct stat *status,
+                      pq_error *err)
 {
-    if (pq_read_file(path, out, err))
+    if (pq_read_file_status(path, out, status, err))
         return true;
     /* Whatever the reason: it is what the configuration says that does not hold. */
     err->code = PQ_ECONFIG;
@@ -74,8 +75,9 @@ static bool open_certificate(const pq_identity_place *place, pq_certificate **ou
 {
     PQ_AUTO_FREE char *where = where_of(place->certificate_where, place->certificate);
     PQ_AUTO_BUF text = PQ_BUF(PQ_MAX_SECRET);
+    struct stat status;
     if (!pq_pkcs11_is_uri(place->certificate))
-        return read_text(place->certificate, place->certificate_where, "the certificate", &text, err) &&
+        return read_text(place->certificate, place->certificate_where, "the certificate", &text, &status, err) &&
                judge_content(pq_buf_text(&text), false, where, err) &&
                pq_certificate_from_pem(pq_buf_text(&text), text.length, where, out, err);
     X509 *leaf = NULL;
@@ -90,23 +92,23 @@ static bool open_certificate(const pq_identity_place *place, pq_certificate **ou
 }
 
 /* A key that others can read is theirs too. */
-static bool judge_mode(const char *path, const char *where, pq_error *err)
+static bool judge_mode(const struct stat *status, const char *path, const char *where, pq_error *err)
 {
-    struct stat status;
-    if (stat(path, &status) != 0 || (status.st_mode & (S_IRWXO | S_IWGRP)) == 0)
+    if ((status->st_mode & (S_IRWXO | S_IWGRP)) == 0)
         return true;
     PQ_AUTO_FREE char *hint = pq_asprintf("chmod 600 %s; if others may have read it, have a new key certified", path);
     return pq_fail(err, PQ_ECONFIG, where, hint, "the private key can be read or changed by others (mode %04o)",
-                   (unsigned)status.st_mode & 07777u);
+                   (unsigned)status->st_mode & 07777u);
 }
 
 static bool open_key(const pq_identity_place *place, pq_pkey **out, pq_error *err)
 {
     PQ_AUTO_FREE char *where = where_of(place->key_where, place->key);
     PQ_AUTO_BUF text = PQ_SENSITIVE_BUF(PQ_MAX_SECRET);
+    struct stat status;
     if (!pq_pkcs11_is_uri(place->key))
-        return read_text(place->key, place->key_where, "the private key", &text, err) &&
-               judge_content(pq_buf_text(&text), true, where, err) && judge_mode(place->key, where, err) &&
+        return read_text(place->key, place->key_where, "the private key", &text, &status, err) &&
+               judge_content(pq_buf_text(&text), true, where, err) && judge_mode(&status, place->key, where, err) &&
                pq_pkey_from_pem(pq_buf_text(&text), text.length, where, out, err);
     EVP_PKEY *key = NULL;
     return pq_pkcs11_load_key(place->key, where, &key, err) && pq_pkey_take(key, where, out, err);

@@ -156,14 +156,14 @@ static bool read_pin(const address *from, const char *where, pq_secret **out, pq
     struct stat status;
     if (!from->pin_file)
         return true;
-    if (!pq_read_file(from->pin_file, &text, err)) {
+    if (!pq_read_file_status(from->pin_file, &text, &status, err)) {
         err->code = PQ_ECONFIG;
         free(err->where);
         err->where = pq_strdup(where);
         pq_hint_of_owner(from->pin_file, err);
         return pq_error_wrap(err, "the PIN's file %s", from->pin_file);
     }
-    if (stat(from->pin_file, &status) == 0 && (status.st_mode & (S_IRWXO | S_IWGRP)) != 0) {
+    if ((status.st_mode & (S_IRWXO | S_IWGRP)) != 0) {
         PQ_AUTO_FREE char *hint = pq_asprintf("chmod 600 %s", from->pin_file);
         return pq_fail(err, PQ_ECONFIG, where, hint, "the PIN's file %s can be read or changed by others",
                        from->pin_file);
