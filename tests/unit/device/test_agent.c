@@ -541,6 +541,7 @@ static void one_user_does_not_take_all_hosts_of_a_pattern(void **state)
     PQ_AUTO_FREE char *theirs = hear(ask_as(&f, SOMEBODY + 1, "get europe-docker.pkg.dev\n"));
     assert_int_equal(*theirs, '0');
     PQ_AUTO_FREE char *answer = get(&f, "us-docker.pkg.dev");
+    assert_int_equal(*answer, '0');
     assert_int_equal(calls(&f), 18);
 }
 
