@@ -215,6 +215,7 @@ class Front:
     def _log(self, request: Request, status: int, fault: Fault | None) -> None:
         authorization = request.header("authorization")
         self._journal.add(
+            began=request.began,
             host=self._service.name,
             method=request.method,
             path=redact_target(request.target),

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -120,6 +121,7 @@ class Request:
     headers: Headers
     body: Body
     peer_certificate: bytes | None = None  # DER, where the host asks clients for one
+    began: float = field(default_factory=time.monotonic)
 
     def header(self, name: str) -> str | None:
         return header(self.headers, name)

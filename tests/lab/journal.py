@@ -23,12 +23,16 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self._lock = threading.Lock()
         self._entries: list[dict[str, Any]] = []
+        self._cleared = 0.0
         self._file = path.open("a", encoding="utf-8", buffering=1)
 
-    def add(self, **entry: Any) -> None:
+    def add(self, *, began: float | None = None, **entry: Any) -> None:
+        """`began` is when the request came (time.monotonic()): what was asked before clear() and ends after it, because it
+        was stalled, is of an earlier test."""
         entry = {"time": round(time.time(), 6), **entry}
         with self._lock:
-            self._entries.append(entry)
+            if began is None or began >= self._cleared:
+                self._entries.append(entry)
             # A request that ends while the lab stops must not raise on the closed file.
             if not self._file.closed:
                 self._file.write(json.dumps(entry) + "\n")
@@ -41,6 +45,7 @@ class Journal:
         """Forget what is in memory; the file keeps everything."""
         with self._lock:
             self._entries.clear()
+            self._cleared = time.monotonic()
 
     def close(self) -> None:
         with self._lock:
