@@ -472,7 +472,13 @@ static int ask_as(const fixture *f, uid_t user, const char *line)
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     memcpy(address.sun_path, f->socket, strlen(f->socket) + 1);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bool became = seteuid(user) == 0, good = connect(fd, (const struct sockaddr *)&address, sizeof address) == 0;
+    bool became = seteuid(user) == 0, good = false;
+    /* Until the agent has opened its socket to the group. */
+    for (int tries = 0; tries < 100 && !good; tries++) {
+        good = connect(fd, (const struct sockaddr *)&address, sizeof address) == 0;
+        if (!good)
+            (void)pq_sleep(0.05);
+    }
     bool back = seteuid(0) == 0;
     assert_true(became && good && back);
     (void)!send(fd, line, strlen(line), MSG_NOSIGNAL);
