@@ -21,7 +21,7 @@ packages_for() {
         packages_for demo
         # The clients that prove the lab and the helper, and the judges of what is signed.
         echo python3-pytest python3-securesystemslib python3-yaml awscli amazon-ecr-credential-helper podman \
-            swtpm tpm2-abrmd libtss2-tcti-tabrmd0 libtpm2-pkcs11-1 libtpm2-pkcs11-tools dbus faketime
+            swtpm tpm2-abrmd libtss2-tcti-tabrmd0 libtpm2-pkcs11-1 libtpm2-pkcs11-tools dbus faketime systemd
         ;;
     lint) echo clang clang-format clang-tidy cppcheck ;;
     fuzz) echo clang libclang-rt-14-dev ;;
