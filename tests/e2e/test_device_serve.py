@@ -345,4 +345,4 @@ def test_the_helper_waits_within_bounds(world, lab, place):
     assert world.get(host)[0] == "AWS"
     assert 45 < time.monotonic() - before < 80
     server.close()
-    wait_until(lambda: asked(lab) >= 1)
+    wait_until(lambda: asked(lab) == 1)
