@@ -81,11 +81,51 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
     before = untouched.look()
     session = Session(tmp_path_factory.mktemp("e", numbered=False), PROGRAMS)
     try:
+        SAID.session = session
         yield session
         problems = [*session.faults(), *untouched.changed(before, untouched.look())]
     finally:
         session.end()
     assert not problems, "found at the end of the session:\n" + "\n".join(problems)
+
+
+class Said:
+    """What programs said while a test ran: a failure that comes once in a hundred runs has to be understood from its
+    report."""
+
+    def __init__(self) -> None:
+        self.session: Session | None = None
+        self._before: dict[int, int] = {}
+
+    def _places(self) -> list[Place]:
+        return self.session.places if self.session else []
+
+    def begin(self) -> None:
+        self._before = {id(place): len(place.outputs) for place in self._places()}
+
+    def text(self) -> str:
+        """What was kept for the search of secrets, and so holds none; which hosts were asked for."""
+        said = [f"--- {what}\n{output[-2000:].decode(errors='backslashreplace')}" for place in self._places()
+                for what, output in place.outputs[self._before.get(id(place), 0):]]
+        lab = self.session.lab if self.session else None
+        return "\n".join([*said[-12:], *(f"--- through the proxy: {entry}" for entry in (lab.connects()[-20:] if lab else []))])
+
+
+SAID = Said()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_protocol() -> Iterator[None]:
+    SAID.begin()
+    yield
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    outcome = yield
+    report = outcome.get_result()
+    if report.when == "call" and report.failed:
+        report.sections.append(("what programs said", SAID.text()))
 
 
 @pytest.fixture(scope="session")

@@ -78,7 +78,7 @@ class Place:
             cwd=cwd or self.work, env=environment, timeout=timeout,
         )
         self.keep(f"standard output of {shown(words)}", done.stdout)
-        self.keep(f"standard error of {shown(words)}", done.stderr)
+        self.keep(f"standard error of {shown(words)}, which ended with status {done.returncode}", done.stderr)
         result = Result(
             words, done.returncode, done.stdout.decode(errors="backslashreplace"),
             done.stderr.decode(errors="backslashreplace"),
