@@ -61,11 +61,13 @@ bool pq_entra_key_read(const pq_secret *pem, const char *where, pq_entra_key *ou
 bool pq_entra_key_borrow(const pq_identity *identity, const char *where, pq_entra_key *out, pq_error *err)
 {
     *out = (pq_entra_key){.key = pq_identity_key(identity), .certificate = pq_identity_certificate(identity)};
-    return pq_pkey_type_of(out->key) == PQ_PKEY_RSA ||
-           pq_fail(err, PQ_ECONFIG, where,
+    if (pq_pkey_type_of(out->key) == PQ_PKEY_RSA)
+        return true;
+    PQ_AUTO_FREE char *words = pq_certificate_key_words(out->certificate);
+    return pq_fail(err, PQ_ECONFIG, where,
                    "give the device a certificate with an RSA key, or let a device gateway hand out the registry's "
                    "credential (`type: gateway`)",
-                   "Entra ID takes assertions of RSA keys only, and the device's key is one of P-256");
+                   "Entra ID takes assertions of RSA keys only, and the device's key is one of %s", words);
 }
 
 /* A random UUID (RFC 9562, section 5.4), so that no two assertions are the same. */

@@ -24,6 +24,9 @@ static BIO *open_text(const char *pem, size_t length)
 
 /* --- private keys ------------------------------------------------------------------------------------------------- */
 
+/* OpenSSL's names of the curves. */
+static const char P256[] = "prime256v1", P384[] = "secp384r1";
+
 static bool find_type(EVP_PKEY *key, pq_pkey_type *out)
 {
     char group[32] = "";
@@ -32,9 +35,10 @@ static bool find_type(EVP_PKEY *key, pq_pkey_type *out)
         *out = PQ_PKEY_RSA;
         return true;
     }
-    *out = PQ_PKEY_P256;
-    return EVP_PKEY_is_a(key, "EC") && EVP_PKEY_get_group_name(key, group, sizeof group, &length) == 1 &&
-           pq_streq(group, "prime256v1");
+    if (!EVP_PKEY_is_a(key, "EC") || EVP_PKEY_get_group_name(key, group, sizeof group, &length) != 1)
+        return false;
+    *out = pq_streq(group, P384) ? PQ_PKEY_P384 : PQ_PKEY_P256;
+    return *out == PQ_PKEY_P384 || pq_streq(group, P256);
 }
 
 bool pq_pkey_take(EVP_PKEY *taken, const char *where, pq_pkey **out, pq_error *err)
@@ -42,7 +46,7 @@ bool pq_pkey_take(EVP_PKEY *taken, const char *where, pq_pkey **out, pq_error *e
     pq_pkey_type type;
     PQ_AUTO_EVP_PKEY *owned = taken;
     if (!find_type(owned, &type))
-        return pq_fail(err, PQ_ECONFIG, where, "make an RSA key of 2048 bits or more, or one of P-256",
+        return pq_fail(err, PQ_ECONFIG, where, "make an RSA key of 2048 bits or more, or one of P-256 or P-384",
                        "the private key is of a kind that is not used here");
     pq_pkey *key = pq_alloc(1, sizeof *key);
     *key = (pq_pkey){.key = pq_steal(owned), .type = type};
@@ -110,7 +114,8 @@ bool pq_pkey_sign(const pq_pkey *key, pq_signature_form form, const void *bytes,
     PQ_AUTO_BUF der = PQ_BUF(PQ_MAX_SECRET);
     size_t size = (size_t)EVP_PKEY_get_size(key->key);
     char *place = pq_buf_reserve(&der, size);
-    bool good = rsa_form == (key->type == PQ_PKEY_RSA) && context && place && set_up(context, key, form) &&
+    bool fits = rsa_form == (key->type == PQ_PKEY_RSA) && (form != PQ_ES256 || key->type == PQ_PKEY_P256);
+    bool good = fits && context && place && set_up(context, key, form) &&
                 EVP_DigestSign(context, (unsigned char *)place, &size, bytes, length) == 1;
     if (good && form == PQ_ES256)
         good = add_fixed_form((const unsigned char *)place, size, out);
@@ -262,5 +267,8 @@ char *pq_certificate_key_words(const pq_certificate *certificate)
         return pq_asprintf("RSA of %d bits", EVP_PKEY_get_bits(key));
     bool named = key && EVP_PKEY_is_a(key, "EC") && EVP_PKEY_get_group_name(key, group, sizeof group, &length) == 1;
     pq_crypto_forget_errors();
-    return pq_strdup(!named ? "of another kind" : pq_streq(group, "prime256v1") ? "P-256" : group);
+    return pq_strdup(!named                  ? "of another kind"
+                     : pq_streq(group, P256) ? "P-256"
+                     : pq_streq(group, P384) ? "P-384"
+                                             : group);
 }

@@ -1,7 +1,7 @@
 /* Private keys that sign for an identity, and the certificates that go with them.
  *
- * RSA and P-256, for the assertions and requests of the clouds. A key is read from PEM; whoever signs does not see
- * where the key lies. */
+ * RSA, P-256 and P-384, for the assertions and requests of the clouds. A key is read from PEM; whoever signs does not
+ * see where the key lies. */
 #pragma once
 
 #include "base/clock.h"
@@ -16,6 +16,7 @@ typedef struct pq_pkey pq_pkey;
 typedef enum pq_pkey_type {
     PQ_PKEY_RSA,  /* 2048 bits or more */
     PQ_PKEY_P256, /* secp256r1 */
+    PQ_PKEY_P384, /* secp384r1 */
 } pq_pkey_type;
 
 /* How a signature is made; the names are those of JWA (RFC 7518, section 3.1). */
@@ -23,7 +24,7 @@ typedef enum pq_signature_form {
     PQ_RS256,     /* RSASSA-PKCS1-v1_5, SHA-256 */
     PQ_PS256,     /* RSASSA-PSS, SHA-256, salt of 32 bytes */
     PQ_ES256,     /* ECDSA on P-256, SHA-256: R and S, 32 bytes each */
-    PQ_ECDSA_DER, /* the same, in the DER form of X9.62 */
+    PQ_ECDSA_DER, /* ECDSA on either curve, SHA-256, in the DER form of X9.62 */
 } pq_signature_form;
 
 /* The first private key of PEM text (PKCS #8, PKCS #1 or SEC 1), not encrypted. PQ_ECONFIG with `where` when there is

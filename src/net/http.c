@@ -339,7 +339,7 @@ static CURLcode on_ssl_ctx(CURL *easy, void *ssl_ctx, void *context)
     (void)easy;
     if (identity->arm(identity->context, ssl_ctx, t->shown_to))
         return CURLE_OK;
-    (void)pq_fail(&t->failure, PQ_ESYSTEM, NULL, "is it a key of RSA or P-256, and may this process use it?",
+    (void)pq_fail(&t->failure, PQ_ESYSTEM, NULL, "is it a key of RSA, P-256 or P-384, and may this process use it?",
                   "OpenSSL cannot use the certificate and its key in a TLS handshake");
     return CURLE_SSL_CERTPROBLEM;
 }

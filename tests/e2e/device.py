@@ -14,8 +14,9 @@ from .place import SANITIZER
 # Each kind of holder of a key: whether the key is in a token, its type, and how many certificates stand in between. A token
 # has one certificate only: those in between are then in a file, and the key alone is in the token.
 HOLDERS = {
-    "file-ec": (False, "ec", 0), "file-rsa": (False, "rsa", 1),
-    "token-ec": (True, "ec", 0), "token-rsa": (True, "rsa", 0), "token-chain": (True, "rsa", 1),
+    "file-ec": (False, "ec", 0), "file-ec384": (False, "ec384", 1), "file-rsa": (False, "rsa", 1),
+    "token-ec": (True, "ec", 0), "token-ec384": (True, "ec384", 0), "token-rsa": (True, "rsa", 0),
+    "token-chain": (True, "rsa", 1),
 }
 RSA = [kind for kind, (_, key, _) in HOLDERS.items() if key == "rsa"]
 TIME = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ")

@@ -13,7 +13,7 @@ Holder = devices.Device | Token
 # Devices that get in, and those that do not, as arguments of Lab.device(). In a token is the key alone.
 GOOD: dict[str, dict[str, Any]] = {
     "ec": {}, "rsa": {"kind": "rsa"}, "chain": {"kind": "rsa", "intermediates": 2},
-    "token-ec": {"kind": "ec"}, "token-rsa": {"kind": "rsa"},
+    "ec384": {"kind": "ec384", "intermediates": 1}, "token-ec": {"kind": "ec"}, "token-ec384": {"kind": "ec384"}, "token-rsa": {"kind": "rsa"},
 }
 BAD: dict[str, dict[str, Any]] = {
     "stranger": {"kind": "rsa", "stranger": True, "register": False}, "ended": {"kind": "rsa", "days": -1, "begins": -10},

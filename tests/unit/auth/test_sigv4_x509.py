@@ -25,7 +25,10 @@ from cryptography.x509.oid import NameOID
 
 DRIVER = sys.argv.pop()
 ARN = "arn:aws:rolesanywhere:eu-west-1:123456789012:"
-KEYS = {"RSA": rsa.generate_private_key(65537, 2048), "ECDSA": ec.generate_private_key(ec.SECP256R1())}
+KEYS = {
+    "RSA": rsa.generate_private_key(65537, 2048), "ECDSA": ec.generate_private_key(ec.SECP256R1()),
+    "ECDSA of P-384": ec.generate_private_key(ec.SECP384R1()),
+}
 
 
 def certificate(key, serial):
@@ -88,7 +91,7 @@ class Signatures(unittest.TestCase):
             made = certificate(key, x509.random_serial_number())
             cases = [case(rng) for _ in range(50)]
             for item, ours in zip(cases, self.sign(key, made, cases), strict=True):
-                algorithm = f"AWS4-X509-{kind}-SHA256"
+                algorithm = f"AWS4-X509-{kind.split()[0]}-SHA256"
                 text, scope = string_to_sign(item, algorithm)
                 self.assertEqual(ours["string_to_sign"], text)
                 form = re.fullmatch(r"(\S+) Credential=(\S+), SignedHeaders=(\S+), Signature=([0-9a-f]+)", ours["authorization"])

@@ -49,7 +49,8 @@ class Identity(unittest.TestCase):
         cls.env = {**os.environ, "SOFTHSM2_CONF": str(here / "softhsm2.conf"),
                    # Other modules that p11-kit knows have words of their own for what they do not find.
                    "PKCS11_MODULE_PATH": "/usr/lib/softhsm/libsofthsm2.so"}
-        cls.keys = {"rsa": rsa.generate_private_key(65537, 2048), "ec": ec.generate_private_key(ec.SECP256R1())}
+        cls.keys = {"rsa": rsa.generate_private_key(65537, 2048), "ec": ec.generate_private_key(ec.SECP256R1()),
+                    "ec384": ec.generate_private_key(ec.SECP384R1())}
         cls.call("softhsm2-util", "--init-token", "--free", "--label", "dev", "--pin", PIN, "--so-pin", "1234")
         for number, (name, key) in enumerate(cls.keys.items(), 1):
             cls.write(f"{name}.key", pem(key))
@@ -104,7 +105,7 @@ class Identity(unittest.TestCase):
             public.verify(signature, TEXT, ec.ECDSA(hashes.SHA256()))
 
     def test_every_form_from_file_and_token(self):
-        for name, form in (("rsa", "RS256"), ("rsa", "PS256"), ("ec", "ES256"), ("ec", "DER")):
+        for name, form in (("rsa", "RS256"), ("rsa", "PS256"), ("ec", "ES256"), ("ec", "DER"), ("ec384", "DER")):
             for token in (False, True):
                 for pin in ("pin", "pin-line") if token else ("",):
                     with self.subTest(name=name, form=form, token=token, pin=pin):

@@ -96,7 +96,8 @@ class Signatures(unittest.TestCase):
                 self.assertEqual(jwt.decode(token, key.public_key(), [form], audience=claims["aud"]), claims)
 
     def test_a_form_of_another_type_is_refused(self):
-        for form, key in (("ES256", rfc_key()), ("RS256", ec.generate_private_key(ec.SECP256R1()))):
+        curves = [ec.generate_private_key(curve) for curve in (ec.SECP256R1(), ec.SECP384R1())]
+        for form, key in (("ES256", rfc_key()), ("RS256", curves[0]), ("RS256", curves[1]), ("ES256", curves[1])):
             done = run(form, "{}", "{}", stdin=pem(key))
             self.assertEqual((done.returncode, done.stdout), (1, b""))
 
@@ -105,7 +106,7 @@ class Signatures(unittest.TestCase):
             b"",
             b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
             pem(rsa.generate_private_key(65537, 1024)),
-            pem(ec.generate_private_key(ec.SECP384R1())),
+            pem(ec.generate_private_key(ec.SECP521R1())),
             pem(ed25519.Ed25519PrivateKey.generate()),
             pem(rfc_key(), secret=b"passphrase"),
         ):
