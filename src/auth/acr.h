@@ -3,7 +3,7 @@
 #pragma once
 
 #include "auth/credential.h"
-#include "auth/ecr.h"
+#include "auth/send.h"
 
 typedef struct pq_acr_call {
     const char *host;   /* one that pq_acr_host_parse() says yes to: the token is sent there */

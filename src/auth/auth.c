@@ -5,6 +5,7 @@
 #include "auth/aws_keys.h"
 #include "auth/device_identity.h"
 #include "auth/kind.h"
+#include "auth/pair.h"
 #include "auth/static_file.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -267,7 +268,10 @@ static pq_auth_ask make_ask(pq_auth *auth, const pq_config_registry *entry, cons
                          .secret_name = who->name,
                          .where = who->where,
                          .host = host,
-                         .options = &auth->options,
+                         .config = auth->options.config,
+                         .secrets = auth->options.secrets,
+                         .once = auth->options.once,
+                         .ask_who = auth->options.ask_who,
                          .send = own ? auth->options.send : send_by_http,
                          .send_context = own ? auth->options.send_context : auth->options.http,
                          .aws_clock_offset = &auth->aws_clock_offset,

@@ -3,12 +3,9 @@
 #pragma once
 
 #include "auth/aws_fault.h"
+#include "auth/send.h"
 #include "auth/sigv4.h"
 #include "crypto/identity.h"
-#include "net/http.h"
-
-/* How a request is sent: pq_http_do() with its client, or a test. */
-typedef bool pq_auth_send(void *context, const pq_http_request *request, pq_http_answer *out, pq_error *err);
 
 /* How all calls of a run are made. */
 typedef struct pq_aws_caller {

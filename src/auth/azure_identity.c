@@ -5,6 +5,7 @@
 #include "auth/entra.h"
 #include "auth/managed_identity.h"
 #include "auth/oidc.h"
+#include "auth/pair.h"
 #include "base/file.h"
 #include "base/limits.h"
 #include "config/host.h"
@@ -71,7 +72,7 @@ static bool check_binding(const pq_auth_ask *ask, const pq_azure_identity *ident
     PQ_AUTO_ERROR err = {0};
     PQ_AUTO_SECRET *unused = NULL;
     const char *host = strstr(identity->authority, "://") + 3;
-    if (pq_secrets_get(ask->options->secrets, ask->entry->secret.text, host, &unused, &err))
+    if (pq_secrets_get(ask->secrets, ask->entry->secret.text, host, &unused, &err))
         return true;
     (void)pq_error_at(&err, ask->where);
     pq_errors_take(errors, &err);
@@ -113,7 +114,7 @@ static bool find_device(const pq_auth_ask *ask, pq_azure_identity *out, pq_error
     out->proof = PQ_AZURE_CERTIFICATE;
     const char *place = pq_identity_certificate_place(ask->identity);
     out->certificate = *place == '/' ? place : NULL;
-    out->renew = pq_asprintf("`identity` in %s", ask->options->config->name);
+    out->renew = pq_asprintf("`identity` in %s", ask->config->name);
     if (pq_entra_key_borrow(ask->identity, ask->where, &out->key, &err))
         return true;
     pq_errors_take(errors, &err);

@@ -4,8 +4,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "auth/policy_kind.h"
 #include "base/file.h"
+#include "base/shell.h"
 #include "crypto/identity.h"
 
 enum { OPEN_TO_OTHERS = S_IWGRP | S_IWOTH };

@@ -3,8 +3,8 @@
 #pragma once
 
 #include "auth/access_token.h"
-#include "auth/ecr.h"
 #include "auth/entra_key.h"
+#include "auth/send.h"
 
 /* AADSTS700024: the times of an assertion do not fit Entra's clock. */
 enum { PQ_ENTRA_ASSERTION_TIME = 700024 };

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "auth/access_token.h"
-#include "auth/ecr.h"
+#include "auth/send.h"
 
 /* Reads `{accessToken, expireTime}` of generateAccessToken. */
 bool pq_google_impersonated_read(const void *bytes, size_t length, pq_access_token *out, pq_error *err) PQ_MUST_USE;

@@ -10,7 +10,9 @@
  * 900 seconds), and so as long as a device at most goes on pulling after its gateway has turned it away. */
 #pragma once
 
-#include "auth/ecr.h"
+#include "auth/credential.h"
+#include "auth/send.h"
+#include "crypto/identity.h"
 
 enum { PQ_HUB_CREDS_LIFE = 15 * 60 };
 

@@ -2,8 +2,11 @@
 #pragma once
 
 #include "auth/access_token.h"
-#include "auth/auth.h"
+#include "auth/credential.h"
+#include "auth/send.h"
+#include "config/config.h"
 #include "crypto/identity.h"
+#include "secrets/source.h"
 
 /* What a kind is asked with. */
 typedef struct pq_auth_ask {
@@ -14,8 +17,10 @@ typedef struct pq_auth_ask {
     const pq_identity *identity; /* of the device; NULL for an entry that needs none */
     const char *where; /* of what says who we are: "factory-config.yml:7", the line of the secret's name or of `auth` */
     const char *host;  /* normal form */
-    const char *repository; /* or NULL */
-    const pq_auth_options *options;
+    const char *repository;  /* or NULL */
+    const pq_config *config; /* that the entry is of */
+    pq_secrets *secrets;
+    bool once, ask_who; /* as in pq_auth_options (auth.h) */
     pq_auth_send *send;
     void *send_context;
     long *aws_clock_offset, *azure_clock_offset;
@@ -37,8 +42,3 @@ typedef struct pq_auth_kind {
 
 extern const pq_auth_kind pq_auth_kind_aws, pq_auth_kind_azure, pq_auth_kind_gar, pq_auth_kind_generic,
     pq_auth_kind_gateway;
-
-/* `<user>:<password>`: the first colon divides, one final line end is dropped. `form` is how the two are called
- * ("<user>:<token>"). PQ_ECONFIG with `where` for anything else; nothing of the secret is quoted. */
-bool pq_pair_read(const pq_secret *secret, const char *where, const char *form, pq_credential *out,
-                  pq_errors *errors) PQ_MUST_USE;

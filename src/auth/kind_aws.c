@@ -142,7 +142,7 @@ static bool ask_aws(const pq_auth_ask *ask, const pq_aws_host *host, const pq_aw
     const char *bundle = pq_getenv("AWS_CA_BUNDLE");
     const pq_http_trust trust = {.ca_file = bundle};
     const pq_aws_caller caller = {.where = ask->host,
-                                  .once = ask->options->once,
+                                  .once = ask->once,
                                   .trust = bundle ? &trust : NULL,
                                   .send = ask->send,
                                   .send_context = ask->send_context,
@@ -153,7 +153,7 @@ static bool ask_aws(const pq_auth_ask *ask, const pq_aws_host *host, const pq_aw
     PQ_AUTO_AWS_KEYS keys = {0};
     if (!pq_aws_keys_get(plan, &how, &keys, out_arn, err))
         return false;
-    char *known = ask->options->ask_who ? pq_aws_whose(&how, &keys) : NULL;
+    char *known = ask->ask_who ? pq_aws_whose(&how, &keys) : NULL;
     if (known) {
         free(*out_arn);
         *out_arn = known;

@@ -4,6 +4,7 @@
 #include "auth/acr.h"
 #include "auth/azure_identity.h"
 #include "auth/kind.h"
+#include "auth/pair.h"
 #include "config/host.h"
 
 /* Without a tenant nobody knows where to log in: the registry does it itself. */

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "auth/service_words.h"
-#include "auth/sigv4.h"
 #include "base/limits.h"
 
 static const char imds[] = "http://169.254.169.254";

@@ -6,7 +6,7 @@
 #pragma once
 
 #include "auth/access_token.h"
-#include "auth/ecr.h"
+#include "auth/send.h"
 
 typedef struct pq_managed_identity_call {
     const char *resource; /* "https://containerregistry.azure.net" */

@@ -5,7 +5,7 @@
  * "OpenID Connect reference", "Methods for requesting the OIDC token"). A token is never kept: it lives for minutes. */
 #pragma once
 
-#include "auth/aws_call.h"
+#include "auth/send.h"
 #include "config/config.h"
 
 typedef struct pq_oidc_ask {

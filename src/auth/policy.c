@@ -60,25 +60,6 @@ bool pq_policy_is_all(const char *name)
     return pq_streq(pq_policy_repository(name), "*");
 }
 
-void pq_shell_add(pq_buf *command, const char *word)
-{
-    bool plain = *word != '\0';
-    for (const char *at = word; *at && plain; at++)
-        plain = pq_ascii_alnum(*at) || strchr("@%+=:,./-_", *at);
-    pq_buf_addc(command, ' ');
-    if (plain) {
-        pq_buf_adds(command, word);
-        return;
-    }
-    pq_buf_addc(command, '\'');
-    for (const char *at = word; *at; at++)
-        if (*at == '\'')
-            pq_buf_adds(command, "'\\''");
-        else
-            pq_buf_addc(command, *at);
-    pq_buf_addc(command, '\'');
-}
-
 char *pq_shell_wanted(const pq_config_registry *entry, const char *name, const char *words)
 {
     PQ_AUTO_FREE char *plain = pq_strdup(words);

@@ -3,7 +3,7 @@
  * control for repository permissions"). */
 #include <string.h>
 
-#include "auth/kind.h"
+#include "auth/pair.h"
 #include "auth/policy_device.h"
 
 static char *key(const pq_policy_options *options, const pq_config_registry *entry, const char *host)

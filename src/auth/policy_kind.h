@@ -3,6 +3,7 @@
 
 #include "auth/policy.h"
 #include "base/secret.h"
+#include "base/shell.h"
 
 typedef struct pq_policy_ask {
     const pq_config_registry *entry; /* of the first name; the others of a policy have the same identity */
@@ -28,8 +29,6 @@ char *pq_policy_host(const char *name) PQ_MUST_USE;
 const char *pq_policy_repository(const char *name);
 /* Whether it stands for all of a registry (pq_policy_all_of()). */
 bool pq_policy_is_all(const char *name);
-/* A blank and the word, quoted where a shell wants that. */
-void pq_shell_add(pq_buf *command, const char *word);
 /* "${NAME_7:?words}" for entry 7: stops the shell and says what is wanted, unless it is set. Owned. */
 char *pq_shell_wanted(const pq_config_registry *entry, const char *name, const char *words) PQ_MUST_USE;
 /* Where the identity of an entry comes from: "secret NAME", "auth: oidc", "auth: environment", or the way of a

@@ -23,13 +23,6 @@ void pq_aws_keys_copy(const pq_aws_keys *from, pq_aws_keys *to)
     *to = copy;
 }
 
-void pq_strings_wipe(pq_strings *list)
-{
-    for (size_t i = 0; i < list->count; i++)
-        explicit_bzero(list->at[i], strlen(list->at[i]));
-    pq_strings_clear(list);
-}
-
 void pq_sigv4_clear(pq_sigv4 *signature)
 {
     pq_strings_wipe(&signature->headers);

@@ -62,7 +62,3 @@ void pq_sigv4_sign(const pq_sigv4_request *request, pq_sigv4 *out);
 bool pq_sigv4_sign_x509(const pq_sigv4_request *request, const pq_certificate *certificate, const pq_pkey *key,
                         pq_sigv4 *out, pq_error *err) PQ_MUST_USE;
 void pq_sigv4_clear(pq_sigv4 *signature);
-
-/* Wipes the bytes of each string, then lets the list go: for header lines that hold a credential. */
-void pq_strings_wipe(pq_strings *list);
-#define PQ_AUTO_SENSITIVE_STRINGS PQ_CLEANUP(pq_strings_wipe) pq_strings

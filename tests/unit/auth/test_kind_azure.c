@@ -39,7 +39,6 @@ typedef struct house {
     pq_config config;
     pq_secrets *secrets;
     pq_secret *secret;
-    pq_auth_options options;
 } house;
 
 static void build(house *h, const char *settings)
@@ -56,7 +55,6 @@ static void build(house *h, const char *settings)
     assert_true(pq_write_file(path, 0600, PAIR, strlen(PAIR), &err));
     const pq_secret_environment environment = {.secrets_dir = h->folder, .home = h->folder};
     assert_true(pq_secrets_open(&environment, &h->secrets, &err));
-    h->options = (pq_auth_options){.config = &h->config, .secrets = h->secrets};
 }
 
 static void pull_down(house *h)
@@ -80,7 +78,8 @@ static char *key_of(const char *settings)
                              .secret_name = entry->auth == PQ_AUTH_SECRET ? "secret azprincipal" : "auth",
                              .where = "factory-config.yml:2",
                              .host = entry->host.text,
-                             .options = &h.options};
+                             .config = &h.config,
+                             .secrets = h.secrets};
     char *key = pq_auth_kind_azure.share_key(&ask);
     pull_down(&h);
     return key;
