@@ -2,10 +2,10 @@
 
 #include <string.h>
 
-#include "auth/aws_keys.h"
-#include "auth/device_identity.h"
-#include "auth/kind.h"
-#include "auth/pair.h"
+#include "auth/aws/keys.h"
+#include "auth/common/device_identity.h"
+#include "auth/common/kind.h"
+#include "auth/common/pair.h"
 #include "auth/static_file.h"
 #include "base/limits.h"
 #include "base/log.h"

@@ -6,8 +6,8 @@
 #pragma once
 
 #include "auth/cache.h"
-#include "auth/credential.h"
-#include "auth/send.h"
+#include "auth/common/credential.h"
+#include "auth/common/send.h"
 #include "config/config.h"
 #include "secrets/source.h"
 

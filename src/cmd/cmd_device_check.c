@@ -1,7 +1,7 @@
 /* pratique device check: why does this device not pull? */
 #include <string.h>
 
-#include "auth/device_identity.h"
+#include "auth/common/device_identity.h"
 #include "base/signals.h"
 #include "cmd/commands.h"
 #include "cmd/session.h"

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "auth/auth.h"
-#include "auth/sts_xml.h"
+#include "auth/aws/sts_xml.h"
 #include "base/file.h"
 #include "base/limits.h"
 #include "device/check_endpoint.h"

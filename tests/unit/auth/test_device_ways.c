@@ -1,7 +1,7 @@
 #include "pq_cmocka.h"
 
 #include "auth/auth.h"
-#include "auth/kind.h"
+#include "auth/common/kind.h"
 #include "base/log.h"
 #include "device_pem.h"
 #include "fake_aws.h"
