@@ -20,8 +20,8 @@ static pq_oidc_ask oidc_of(const pq_auth_ask *ask)
     return (pq_oidc_ask){.entry = ask->entry,
                          .audience = audience,
                          .where = ask->where,
-                         .send = ask->send,
-                         .send_context = ask->send_context};
+                         .send = ask->run->send,
+                         .send_context = ask->run->send_context};
 }
 
 /* A role of another partition can never open a registry of this one. */
@@ -142,18 +142,21 @@ static bool ask_aws(const pq_auth_ask *ask, const pq_aws_host *host, const pq_aw
     const char *bundle = pq_getenv("AWS_CA_BUNDLE");
     const pq_http_trust trust = {.ca_file = bundle};
     const pq_aws_caller caller = {.where = ask->host,
-                                  .once = ask->once,
+                                  .once = ask->run->once,
                                   .trust = bundle ? &trust : NULL,
-                                  .send = ask->send,
-                                  .send_context = ask->send_context,
-                                  .clock_offset = ask->aws_clock_offset};
+                                  .send = ask->run->send,
+                                  .send_context = ask->run->send_context,
+                                  .clock_offset = &ask->run->aws_clock_offset};
     const pq_oidc_ask oidc = oidc_of(ask);
-    const pq_aws_follow how = {
-        .caller = &caller, .region = host->region, .reach = reach_of(host), .oidc = &oidc, .memory = ask->aws_memory};
+    const pq_aws_follow how = {.caller = &caller,
+                               .region = host->region,
+                               .reach = reach_of(host),
+                               .oidc = &oidc,
+                               .memory = ask->run->aws_memory};
     PQ_AUTO_AWS_KEYS keys = {0};
     if (!pq_aws_keys_get(plan, &how, &keys, out_arn, err))
         return false;
-    char *known = ask->ask_who ? pq_aws_whose(&how, &keys) : NULL;
+    char *known = ask->run->ask_who ? pq_aws_whose(&how, &keys) : NULL;
     if (known) {
         free(*out_arn);
         *out_arn = known;

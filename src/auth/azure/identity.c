@@ -72,7 +72,7 @@ static bool check_binding(const pq_auth_ask *ask, const pq_azure_identity *ident
     PQ_AUTO_ERROR err = {0};
     PQ_AUTO_SECRET *unused = NULL;
     const char *host = strstr(identity->authority, "://") + 3;
-    if (pq_secrets_get(ask->secrets, ask->entry->secret.text, host, &unused, &err))
+    if (pq_secrets_get(ask->run->secrets, ask->entry->secret.text, host, &unused, &err))
         return true;
     (void)pq_error_at(&err, ask->where);
     pq_errors_take(errors, &err);
@@ -114,7 +114,7 @@ static bool find_device(const pq_auth_ask *ask, pq_azure_identity *out, pq_error
     out->proof = PQ_AZURE_CERTIFICATE;
     const char *place = pq_identity_certificate_place(ask->identity);
     out->certificate = *place == '/' ? place : NULL;
-    out->renew = pq_asprintf("`identity` in %s", ask->config->name);
+    out->renew = pq_asprintf("`identity` in %s", ask->run->config->name);
     if (pq_entra_key_borrow(ask->identity, ask->where, &out->key, &err))
         return true;
     pq_errors_take(errors, &err);
@@ -126,8 +126,8 @@ static pq_oidc_ask oidc_ask(const pq_auth_ask *ask, const pq_azure_identity *ide
     return (pq_oidc_ask){.entry = ask->entry,
                          .audience = identity->cloud->oidc_audience,
                          .where = ask->where,
-                         .send = ask->send,
-                         .send_context = ask->send_context};
+                         .send = ask->run->send,
+                         .send_context = ask->run->send_context};
 }
 
 static bool find_oidc(const pq_auth_ask *ask, pq_azure_identity *out, pq_errors *errors)
@@ -290,8 +290,8 @@ static bool ask_managed(const pq_auth_ask *ask, const pq_azure_identity *identit
 {
     const pq_managed_identity_call call = {.resource = identity->cloud->resource,
                                            .client = identity->client,
-                                           .send = ask->send,
-                                           .send_context = ask->send_context};
+                                           .send = ask->run->send,
+                                           .send_context = ask->run->send_context};
     return pq_managed_identity_get_token(&call, out, err);
 }
 
@@ -322,9 +322,9 @@ static bool ask_entra(const pq_auth_ask *ask, const pq_azure_identity *identity,
                                 .assertion = assertion,
                                 .where = ask->host,
                                 .renew = identity->renew,
-                                .send = ask->send,
-                                .send_context = ask->send_context,
-                                .clock_offset = ask->azure_clock_offset};
+                                .send = ask->run->send,
+                                .send_context = ask->run->send_context,
+                                .clock_offset = &ask->run->azure_clock_offset};
     return pq_entra_get_token(&call, out, err);
 }
 
@@ -332,7 +332,7 @@ bool pq_azure_identity_token(const pq_auth_ask *ask, const pq_azure_identity *id
                              pq_error *err)
 {
     PQ_AUTO_FREE char *key = pq_azure_identity_key(ask, identity);
-    const pq_access_token *known = pq_access_tokens_find(ask->tokens, key);
+    const pq_access_token *known = pq_access_tokens_find(&ask->run->tokens, key);
     if (known) {
         *out = (pq_access_token){.token = pq_secret_copy(known->token), .expires = known->expires};
         return true;
@@ -340,6 +340,6 @@ bool pq_azure_identity_token(const pq_auth_ask *ask, const pq_azure_identity *id
     bool good =
         identity->proof == PQ_AZURE_MANAGED ? ask_managed(ask, identity, out, err) : ask_entra(ask, identity, out, err);
     if (good)
-        pq_access_tokens_keep(ask->tokens, key, out);
+        pq_access_tokens_keep(&ask->run->tokens, key, out);
     return good;
 }

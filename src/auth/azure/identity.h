@@ -37,7 +37,7 @@ void pq_azure_identity_clear(pq_azure_identity *identity);
 
 /* All that decides whose token it is, but for the bytes of the entry's secret. Owned. */
 char *pq_azure_identity_key(const pq_auth_ask *ask, const pq_azure_identity *identity) PQ_MUST_USE;
-/* A token of Entra ID for registries. Those that a run has had are in `ask->tokens`: registries of one tenant and
+/* A token of Entra ID for registries. Those that a run has had are in `ask->run->tokens`: registries of one tenant and
  * client share them. */
 bool pq_azure_identity_token(const pq_auth_ask *ask, const pq_azure_identity *identity, pq_access_token *out,
                              pq_error *err) PQ_MUST_USE;

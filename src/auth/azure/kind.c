@@ -60,8 +60,8 @@ static bool exchange(const pq_auth_ask *ask, const pq_azure_identity *identity, 
     const pq_acr_call call = {.host = ask->host,
                               .tenant = identity->tenant,
                               .access_token = token.token,
-                              .send = ask->send,
-                              .send_context = ask->send_context};
+                              .send = ask->run->send,
+                              .send_context = ask->run->send_context};
     return pq_acr_exchange(&call, out, err);
 }
 

@@ -8,6 +8,18 @@
 #include "crypto/identity.h"
 #include "secrets/source.h"
 
+/* What all that are asked in one run have in common. */
+typedef struct pq_auth_run {
+    const pq_config *config; /* that the entries are of */
+    pq_secrets *secrets;
+    bool once, ask_who; /* as in pq_auth_options (auth.h) */
+    pq_auth_send *send;
+    void *send_context;
+    long aws_clock_offset, azure_clock_offset; /* seconds; learned */
+    pq_access_tokens tokens;                   /* those that login services have given so far */
+    struct pq_aws_memory *aws_memory;
+} pq_auth_run;
+
 /* What a kind is asked with. */
 typedef struct pq_auth_ask {
     const pq_config_registry *entry;
@@ -17,15 +29,8 @@ typedef struct pq_auth_ask {
     const pq_identity *identity; /* of the device; NULL for an entry that needs none */
     const char *where; /* of what says who we are: "factory-config.yml:7", the line of the secret's name or of `auth` */
     const char *host;  /* normal form */
-    const char *repository;  /* or NULL */
-    const pq_config *config; /* that the entry is of */
-    pq_secrets *secrets;
-    bool once, ask_who; /* as in pq_auth_options (auth.h) */
-    pq_auth_send *send;
-    void *send_context;
-    long *aws_clock_offset, *azure_clock_offset;
-    pq_access_tokens *tokens; /* those that this run has been given by login services */
-    struct pq_aws_memory *aws_memory;
+    const char *repository; /* or NULL */
+    pq_auth_run *run;
 } pq_auth_ask;
 
 typedef struct pq_auth_kind {

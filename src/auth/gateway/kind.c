@@ -9,7 +9,7 @@
 /* identity.ca, or NULL. */
 static const pq_setting *ca_of(const pq_auth_ask *ask)
 {
-    return &ask->config->device.ca;
+    return &ask->run->config->device.ca;
 }
 
 static bool check(const pq_auth_ask *ask, pq_errors *errors)
@@ -21,7 +21,7 @@ static bool check(const pq_auth_ask *ask, pq_errors *errors)
     pq_device_warn_of_use(ask->identity);
     if (!ca->text)
         return true;
-    PQ_AUTO_FREE char *said = pq_config_where(ask->config, ca->line);
+    PQ_AUTO_FREE char *said = pq_config_where(ask->run->config, ca->line);
     PQ_AUTO_FREE char *where = pq_asprintf("%s: %s", said, ca->text);
     if (pq_read_file(ca->text, &text, &err) &&
         pq_certificate_from_pem(pq_buf_text(&text), text.length, where, &unused, &err))
@@ -44,8 +44,8 @@ static bool get(const pq_auth_ask *ask, pq_credential *out, pq_error *err)
                                     .ca_file = ca_of(ask)->text,
                                     .identity = ask->identity,
                                     .where = ask->host,
-                                    .send = ask->send,
-                                    .send_context = ask->send_context};
+                                    .send = ask->run->send,
+                                    .send_context = ask->run->send_context};
     if (!pq_hub_creds_get(&call, out, err))
         return err->code == PQ_EINTERRUPTED ? false : pq_error_wrap(err, "gateway %s", call.gateway);
     out->source = pq_asprintf("gateway %s, certificate %s", call.gateway,

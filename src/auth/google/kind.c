@@ -50,8 +50,8 @@ static pq_oidc_ask oidc_ask(const pq_auth_ask *ask, const char *audience)
     return (pq_oidc_ask){.entry = ask->entry,
                          .audience = audience,
                          .where = ask->where,
-                         .send = ask->send,
-                         .send_context = ask->send_context};
+                         .send = ask->run->send,
+                         .send_context = ask->run->send_context};
 }
 
 /* What the provider expects unless it was told others (IAM, "Configure workload identity federation"). Owned. */
@@ -235,7 +235,7 @@ static bool token_of_file(const pq_auth_ask *ask, const pq_google_ask *google, c
 static bool token_of(const pq_auth_ask *ask, const identity *who, char **account, pq_access_token *out, pq_error *err)
 {
     enum { LIFETIME = 3600 };
-    const pq_google_ask google = {.where = ask->host, .send = ask->send, .send_context = ask->send_context};
+    const pq_google_ask google = {.where = ask->host, .send = ask->run->send, .send_context = ask->run->send_context};
     const char *wanted = ask->entry->service_account.text;
     PQ_AUTO_ACCESS_TOKEN base = {0};
     pq_access_token *to = wanted ? &base : out;

@@ -73,13 +73,13 @@ static char *key_of(const char *settings)
     house h;
     build(&h, settings);
     const pq_config_registry *entry = &h.config.registries[0];
+    pq_auth_run run = {.config = &h.config, .secrets = h.secrets};
     const pq_auth_ask ask = {.entry = entry,
                              .secret = entry->auth == PQ_AUTH_SECRET ? h.secret : NULL,
                              .secret_name = entry->auth == PQ_AUTH_SECRET ? "secret azprincipal" : "auth",
                              .where = "factory-config.yml:2",
                              .host = entry->host.text,
-                             .config = &h.config,
-                             .secrets = h.secrets};
+                             .run = &run};
     char *key = pq_auth_kind_azure.share_key(&ask);
     pull_down(&h);
     return key;
