@@ -9,6 +9,7 @@
 #include "auth/static_file.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "config/device.h"
 #include "config/host.h"
 
 /* A token that ends sooner than this is asked for anew. */

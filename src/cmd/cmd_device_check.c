@@ -5,6 +5,7 @@
 #include "base/signals.h"
 #include "cmd/commands.h"
 #include "cmd/session.h"
+#include "config/device.h"
 #include "crypto/chain.h"
 #include "device/check_identity.h"
 #include "device/check_registry.h"

@@ -6,6 +6,7 @@
 #include "auth/aws/sts_xml.h"
 #include "base/file.h"
 #include "base/limits.h"
+#include "config/device.h"
 #include "device/check_endpoint.h"
 #include "oci/manifest.h"
 #include "registry/transfer.h"

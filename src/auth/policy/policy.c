@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/limits.h"
+#include "config/device.h"
 
 static const pq_policy_kind *const kinds[] = {&pq_policy_kind_aws, &pq_policy_kind_azure, &pq_policy_kind_gar,
                                               &pq_policy_kind_generic, &pq_policy_kind_gateway};

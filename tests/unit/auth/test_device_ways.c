@@ -3,6 +3,7 @@
 #include "auth/auth.h"
 #include "auth/common/kind.h"
 #include "base/log.h"
+#include "config/device.h"
 #include "device_pem.h"
 #include "fake_aws.h"
 
