@@ -33,6 +33,17 @@ FOLDERS: dict[str, tuple[list[str], list[str]]] = {
     "device": (FLOOR_4, ["jansson"]),
     "cmd": (FLOOR_5, ["jansson"]),
 }
+# The rooms of a folder, and those whose headers each may include beside its own. "" are the files that lie in the folder
+# itself. Whoever may include the folder may include any of them.
+CLOUDS = ["aws", "azure", "google", "gateway", "generic"]
+ROOMS: dict[str, dict[str, list[str]]] = {
+    "auth": {
+        "common": [],
+        **{cloud: ["common"] for cloud in CLOUDS},
+        "policy": ["common", "aws"],
+        "": ["common", *CLOUDS],
+    },
+}
 # Files that include libc and base/ only, not even their own folder: what they are linked with starts in 0.6 ms.
 BASE_ONLY = {"cmd/helper.c"}
 # Headers that the build makes, and the folder that they are of.
@@ -73,6 +84,21 @@ def includes(text: str) -> Iterator[tuple[int, str]]:
         yield text.count("\n", 0, match.start()) + 1, match[1]
 
 
+def _room(file: Path) -> str:
+    """The room of a folder that a file below src/ lies in."""
+    return "/".join(file.parts[1:-1])
+
+
+def _fault_of_rooms(file: Path, name: str) -> str | None:
+    """What is wrong with an #include of `name` by another file of the same folder."""
+    folder, room, target = file.parts[0], _room(file), _room(Path(name))
+    below = ROOMS.get(folder, {"": []})[room]
+    if target == room or target in below:
+        return None
+    on = ", ".join(f"{folder}/{r}/" for r in below)
+    return f"{name}: {folder}/{room} stands on {on or 'no other room'}, not on {folder}/{target}"
+
+
 def _fault(source: Path, file: Path, operand: str) -> str | None:
     """What is wrong with an #include of `file`, a path below `source`."""
     folder = file.parts[0]
@@ -93,7 +119,7 @@ def _fault(source: Path, file: Path, operand: str) -> str | None:
         if file.as_posix() in BASE_ONLY and target != "base":
             return f"{name}: {file} includes libc and base/ only"
         if target == folder:
-            return None
+            return _fault_of_rooms(file, name) if "/" in name else None
         if target not in FOLDERS:
             return f"{name}: src/ has no folder {target}"
         if target not in below:
@@ -117,6 +143,9 @@ def violations(source: Path) -> list[str]:
         file = path.relative_to(source)
         if file.parts[0] not in FOLDERS:
             found.append(f"{path}:1: in none of the folders that tests/floors.py knows")
+            continue
+        if _room(file) not in ROOMS.get(file.parts[0], {"": []}):
+            found.append(f"{path}:1: in none of the rooms that tests/floors.py knows")
             continue
         for line, operand in includes(path.read_text(encoding="utf-8")):
             fault = _fault(source, file, operand)

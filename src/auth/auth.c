@@ -2,12 +2,14 @@
 
 #include <string.h>
 
-#include "auth/aws_keys.h"
-#include "auth/device_identity.h"
-#include "auth/kind.h"
+#include "auth/aws/keys.h"
+#include "auth/common/device_identity.h"
+#include "auth/common/kind.h"
+#include "auth/common/pair.h"
 #include "auth/static_file.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "config/device.h"
 #include "config/host.h"
 
 /* A token that ends sooner than this is asked for anew. */
@@ -33,9 +35,7 @@ struct pq_auth {
     char *hub_host; /* normal form, NULL without a hub */
     remembered *answers;
     size_t count, capacity;
-    long aws_clock_offset, azure_clock_offset;
-    pq_access_tokens tokens;
-    pq_aws_memory *aws_memory;
+    pq_auth_run run;
     pq_identity *device;   /* of a device.yml; opened when it is first needed */
     pq_error device_fault; /* or why it cannot be */
 };
@@ -65,7 +65,14 @@ pq_auth *pq_auth_new(const pq_auth_options *options)
 {
     pq_auth *auth = pq_alloc(1, sizeof *auth);
     auth->options = *options;
-    auth->aws_memory = pq_aws_memory_new();
+    bool own = options->send != NULL;
+    auth->run = (pq_auth_run){.config = options->config,
+                              .secrets = options->secrets,
+                              .once = options->once,
+                              .ask_who = options->ask_who,
+                              .send = own ? options->send : send_by_http,
+                              .send_context = own ? options->send_context : options->http,
+                              .aws_memory = pq_aws_memory_new()};
     const char *hub = options->hub_host;
     if (!hub && options->config)
         hub = options->config->hub.host.text;
@@ -80,8 +87,8 @@ void pq_auth_free(pq_auth *auth)
     for (size_t i = 0; i < auth->count; i++)
         remembered_clear(&auth->answers[i]);
     free(auth->answers);
-    pq_aws_memory_free(auth->aws_memory);
-    pq_access_tokens_clear(&auth->tokens);
+    pq_aws_memory_free(auth->run.aws_memory);
+    pq_access_tokens_clear(&auth->run.tokens);
     pq_identity_free(auth->device);
     pq_error_clear(&auth->device_fault);
     free(auth->hub_host);
@@ -183,7 +190,7 @@ void pq_auth_forget(pq_auth *auth, const char *host)
             drop(auth, i);
         }
     /* The keys behind it may be what is wrong. */
-    pq_aws_memory_forget(auth->aws_memory);
+    pq_aws_memory_forget(auth->run.aws_memory);
 }
 
 const char *pq_auth_cache_entry(const pq_auth *auth, const char *host)
@@ -260,20 +267,13 @@ static bool find_identity(pq_auth *auth, const pq_config_registry *entry, const 
 
 static pq_auth_ask make_ask(pq_auth *auth, const pq_config_registry *entry, const char *host, const identity *who)
 {
-    bool own = auth->options.send != NULL;
     return (pq_auth_ask){.entry = entry,
                          .secret = who->secret,
                          .identity = who->device,
                          .secret_name = who->name,
                          .where = who->where,
                          .host = host,
-                         .options = &auth->options,
-                         .send = own ? auth->options.send : send_by_http,
-                         .send_context = own ? auth->options.send_context : auth->options.http,
-                         .aws_clock_offset = &auth->aws_clock_offset,
-                         .aws_memory = auth->aws_memory,
-                         .azure_clock_offset = &auth->azure_clock_offset,
-                         .tokens = &auth->tokens};
+                         .run = &auth->run};
 }
 
 typedef struct question {

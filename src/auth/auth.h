@@ -5,9 +5,9 @@
  * however many registries share it. Not thread-safe. */
 #pragma once
 
-#include "auth/aws_call.h"
 #include "auth/cache.h"
-#include "auth/credential.h"
+#include "auth/common/credential.h"
+#include "auth/common/send.h"
 #include "config/config.h"
 #include "secrets/source.h"
 

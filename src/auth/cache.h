@@ -16,7 +16,7 @@
  * be reached for 5 to 10. Only those who ask for it hear of a remembered failure. */
 #pragma once
 
-#include "auth/credential.h"
+#include "auth/common/credential.h"
 #include "base/error.h"
 #include "base/text.h"
 

@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-#include "auth/aws_profile.h"
-#include "auth/google_file.h"
+#include "auth/aws/profile.h"
+#include "auth/google/file.h"
 
 static void keep(pq_guard *guard, pq_secret *secret)
 {

@@ -181,6 +181,13 @@ void pq_strings_clear(pq_strings *list)
     *list = (pq_strings){0};
 }
 
+void pq_strings_wipe(pq_strings *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        explicit_bzero(list->at[i], strlen(list->at[i]));
+    pq_strings_clear(list);
+}
+
 void pq_strings_take(pq_strings *list, char *text)
 {
     list->at = pq_grow(list->at, &list->capacity, list->count + 1, sizeof *list->at);

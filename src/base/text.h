@@ -62,8 +62,10 @@ typedef struct pq_strings {
 } pq_strings;
 
 #define PQ_AUTO_STRINGS PQ_CLEANUP(pq_strings_clear) pq_strings
+#define PQ_AUTO_SENSITIVE_STRINGS PQ_CLEANUP(pq_strings_wipe) pq_strings
 
 void pq_strings_clear(pq_strings *list);
+void pq_strings_wipe(pq_strings *list);                  /* the same, but wipes: for lines that hold a credential */
 void pq_strings_add(pq_strings *list, const char *text); /* copies */
 void pq_strings_take(pq_strings *list, char *text);      /* takes */
 bool pq_strings_have(const pq_strings *list, const char *text);

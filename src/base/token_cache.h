@@ -22,7 +22,7 @@ typedef struct pq_token_entry {
     time_t expires; /* from then on it is worth nothing */
     /* A credential, its secret and words for its source; */
     pq_span user, secret, words;
-    pq_span identity; /* there, and empty, when the secret is an identity token (auth/credential.h) */
+    pq_span identity; /* there, and empty, when the secret is an identity token (auth/common/credential.h) */
     /* or why there is none: a pq_code and the parts of a pq_error. */
     unsigned code;
     pq_span where, message, hint;

@@ -2,6 +2,7 @@
 #include "base/file.h"
 #include "cmd/commands.h"
 #include "cmd/device_report.h"
+#include "config/device.h"
 
 static void print_entry(pq_cli *cli, json_t *list, const pq_config_registry *entry)
 {

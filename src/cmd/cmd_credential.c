@@ -18,6 +18,7 @@
 #include "client/kubelet.h"
 #include "cmd/commands.h"
 #include "cmd/session.h"
+#include "config/device.h"
 
 static const pq_option get_options[] = {
     {"binding", '\0', "FILE", "Answer as this binding of `login` says."},

@@ -1,10 +1,11 @@
 /* pratique device check: why does this device not pull? */
 #include <string.h>
 
-#include "auth/device_identity.h"
+#include "auth/common/device_identity.h"
 #include "base/signals.h"
 #include "cmd/commands.h"
 #include "cmd/session.h"
+#include "config/device.h"
 #include "crypto/chain.h"
 #include "device/check_identity.h"
 #include "device/check_registry.h"

@@ -5,7 +5,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "auth/device_files.h"
 #include "base/docker_protocol.h"
 #include "base/file.h"
 #include "base/runtime_dir.h"
@@ -16,6 +15,7 @@
 #include "cmd/device_report.h"
 #include "cmd/device_units.h"
 #include "cmd/helper_place.h"
+#include "device/files.h"
 #include "device_example.h"
 
 /* Of the socket unit; the group may ask there. */

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "auth/policy.h"
+#include "auth/policy/policy.h"
 #include "base/file.h"
 #include "base/limits.h"
 #include "base/log.h"

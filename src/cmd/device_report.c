@@ -1,5 +1,7 @@
 #include "cmd/device_report.h"
 
+#include "config/device.h"
+
 bool pq_device_report_check(pq_cli *cli, const pq_session *session, pq_device_facts *out)
 {
     pq_auth_options options = {.config = &session->config, .secrets = session->secrets};

@@ -1,8 +1,8 @@
 /* A device.yml as `config check` and `device setup` look at it. */
 #pragma once
 
-#include "auth/device_check.h"
 #include "cmd/session.h"
+#include "device/check_offline.h"
 
 /* All that is wrong with it goes to the run's errors. The session has its configuration and secrets. */
 bool pq_device_report_check(pq_cli *cli, const pq_session *session, pq_device_facts *out) PQ_MUST_USE;

@@ -2,7 +2,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "auth/json_memory.h"
+#include "auth/common/json_memory.h"
 #include "base/file.h"
 #include "base/secret.h"
 #include "base/signals.h"

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/runtime_dir.h"
 #include "base/trust.h"
+#include "config/device.h"
 
 void pq_session_clear(pq_session *session)
 {

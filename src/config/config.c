@@ -3,88 +3,10 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/file.h"
-#include "base/limits.h"
 #include "base/log.h"
 #include "config/host.h"
 #include "config/parts.h"
-
-void pq_setting_clear(pq_setting *setting)
-{
-    free(setting->text);
-    *setting = (pq_setting){0};
-}
-
-void pq_config_clear(pq_config *config)
-{
-    for (size_t i = 0; i < config->registry_count; i++)
-        pq_config_clear_registry(&config->registries[i]);
-    free(config->registries);
-    pq_setting_clear(&config->hub.host);
-    pq_setting_clear(&config->hub.factory);
-    pq_setting_clear(&config->hub.secret);
-    pq_setting_clear(&config->targets_expire_after);
-    pq_strings_clear(&config->machines);
-    pq_strings_clear(&config->platforms);
-    pq_setting_clear(&config->device.certificate);
-    pq_setting_clear(&config->device.key);
-    pq_setting_clear(&config->device.ca);
-    free(config->name);
-    *config = (pq_config){0};
-}
-
-bool pq_config_secret_name_valid(const char *name)
-{
-    size_t length = strlen(name);
-    if (length == 0 || length > 128 || *name == '.' || *name == '-')
-        return false;
-    for (; *name; name++)
-        if (!pq_ascii_alnum(*name) && !strchr("_-.", *name))
-            return false;
-    return true;
-}
-
-const char *pq_config_check_secret_name(const char *text)
-{
-    return pq_config_secret_name_valid(text) ? NULL : "the name of a secret: letters, digits, _ - . and no path";
-}
-
-static bool has_control(const char *text)
-{
-    for (; *text; text++)
-        if ((unsigned char)*text < 0x20 || *text == 0x7f)
-            return true;
-    return false;
-}
-
-bool pq_config_text(pq_report *report, const pq_yaml_entry *entry, const char *key, pq_text_check *check,
-                    pq_setting *out)
-{
-    pq_yaml_node node = entry->value;
-    switch (pq_yaml_type_of(node)) {
-    case PQ_YAML_IS_NULL:
-        return pq_report_at(report, node, "give it a value or remove it", "`%s` has no value", key);
-    case PQ_YAML_IS_NOT_SCALAR:
-        return pq_report_at(report, node, NULL, "`%s` must be a text, but this is %s", key, pq_yaml_kind_words(node));
-    case PQ_YAML_IS_BOOL:
-    case PQ_YAML_IS_NUMBER:
-        return pq_report_at(report, node, "if it is meant, put it in quotes", "`%s` must be a text, but this is %s",
-                            key, pq_yaml_kind_words(node));
-    case PQ_YAML_IS_TEXT:
-        break;
-    }
-    const char *text = pq_yaml_text(node);
-    if (!*text)
-        return pq_report_at(report, node, "give it a value or remove it", "`%s` has no value", key);
-    if (has_control(text))
-        return pq_report_at(report, node, NULL, "`%s` must be one line without control characters", key);
-    const char *wanted = check ? check(text) : NULL;
-    if (wanted)
-        return pq_report_at(report, node, NULL, "`%s` must be %s", key, wanted);
-    pq_setting_clear(out);
-    *out = (pq_setting){.text = pq_strdup(text), .line = pq_yaml_span_of(node).line};
-    return true;
-}
+#include "config/registries.h"
 
 /* --- sections ------------------------------------------------------------------------------------------------------
  */
@@ -307,70 +229,12 @@ static void read_root(pq_report *report, const pq_yaml *yaml, pq_config *out)
     read_containers(report, root, out);
 }
 
-static void report_cleanup(pq_report *report)
-{
-    pq_report_clear(report);
-}
-
 bool pq_config_parse(const void *bytes, size_t length, const char *name, pq_config *out, pq_errors *errs)
 {
-    *out = (pq_config){0};
-    PQ_AUTO_YAML *yaml = NULL;
-    if (!pq_yaml_parse(name, bytes, length, &yaml, errs))
-        return false;
-    PQ_CLEANUP(report_cleanup) pq_report report = {.name = name};
-    PQ_AUTO_CONFIG config = {.name = pq_strdup(name)};
-    read_root(&report, yaml, &config);
-    if (!pq_report_end(&report, errs))
-        return false;
-    *out = config;
-    config = (pq_config){0};
-    return true;
-}
-
-typedef bool parser(const void *bytes, size_t length, const char *name, pq_config *out, pq_errors *errs);
-
-static bool load(parser *parse, const char *path, const char *name, pq_config *out, pq_errors *errs)
-{
-    *out = (pq_config){0};
-    PQ_AUTO_BUF bytes = PQ_BUF(PQ_MAX_CONFIG);
-    PQ_AUTO_ERROR err = {0};
-    if (!pq_read_file(path, &bytes, &err)) {
-        pq_errors_take(errs, &err);
-        return false;
-    }
-    return parse(pq_buf_text(&bytes), bytes.length, name ? name : path, out, errs);
+    return pq_config_parse_by(read_root, bytes, length, name, out, errs);
 }
 
 bool pq_config_load(const char *path, const char *name, pq_config *out, pq_errors *errs)
 {
-    return load(pq_config_parse, path, name, out, errs);
-}
-
-bool pq_config_load_device(const char *path, const char *name, pq_config *out, pq_errors *errs)
-{
-    return load(pq_config_parse_device, path, name, out, errs);
-}
-
-/* --- looking things up -------------------------------------------------------------------------------------------- */
-
-const pq_config_registry *pq_config_registry_for_host(const pq_config *config, const char *host)
-{
-    PQ_AUTO_FREE char *normal = pq_host_asked(host);
-    if (!normal)
-        return NULL;
-    const pq_config_registry *google = NULL;
-    for (size_t i = 0; i < config->registry_count; i++) {
-        const pq_config_registry *registry = &config->registries[i];
-        if (pq_streq(registry->host.text, normal))
-            return registry;
-        if (registry->type == PQ_REGISTRY_GAR && !registry->host.text)
-            google = registry;
-    }
-    return google && pq_google_host(normal) ? google : NULL;
-}
-
-char *pq_config_where(const pq_config *config, unsigned line)
-{
-    return line ? pq_asprintf("%s:%u", config->name, line) : pq_strdup(config->name);
+    return pq_config_load_by(read_root, path, name, out, errs);
 }

@@ -1,9 +1,8 @@
-/* device.yml: who the device is, and the registries that it may pull from. */
+#include "config/device.h"
+
 #include <ctype.h>
 #include <string.h>
 
-#include "base/file.h"
-#include "base/limits.h"
 #include "config/entry.h"
 
 enum { AWS = PQ_AWS_BIT, AZURE = PQ_AZURE_BIT, GAR = PQ_GAR_BIT, GENERIC = PQ_GENERIC_BIT, GATEWAY = PQ_GATEWAY_BIT };
@@ -351,6 +350,7 @@ static void read_root(pq_report *report, const pq_yaml *yaml, pq_config *out)
     static const char *const names[] = {"identity", "registries"};
     pq_yaml_node root = pq_yaml_root(yaml, 0);
     pq_yaml_entry entry;
+    out->device.is_device = true;
     if (pq_yaml_count(yaml) > 1) {
         (void)pq_report_at(report, pq_yaml_root(yaml, 1), "put all of it into one", "a second YAML document");
         return;
@@ -374,23 +374,12 @@ static void read_root(pq_report *report, const pq_yaml *yaml, pq_config *out)
     read_identity(report, root, out);
 }
 
-static void report_cleanup(pq_report *report)
-{
-    pq_report_clear(report);
-}
-
 bool pq_config_parse_device(const void *bytes, size_t length, const char *name, pq_config *out, pq_errors *errs)
 {
-    *out = (pq_config){0};
-    PQ_AUTO_YAML *yaml = NULL;
-    if (!pq_yaml_parse(name, bytes, length, &yaml, errs))
-        return false;
-    PQ_CLEANUP(report_cleanup) pq_report report = {.name = name};
-    PQ_AUTO_CONFIG config = {.name = pq_strdup(name), .device = {.is_device = true}};
-    read_root(&report, yaml, &config);
-    if (!pq_report_end(&report, errs))
-        return false;
-    *out = config;
-    config = (pq_config){0};
-    return true;
+    return pq_config_parse_by(read_root, bytes, length, name, out, errs);
+}
+
+bool pq_config_load_device(const char *path, const char *name, pq_config *out, pq_errors *errs)
+{
+    return pq_config_load_by(read_root, path, name, out, errs);
 }

@@ -343,36 +343,3 @@ void pq_entries_read(pq_report *report, const pq_entry_form *form, const char *n
     for (size_t i = 0; i < pq_yaml_size(list); i++)
         pq_entry_read(report, form, pq_yaml_at(list, i), i + 1, out, finish);
 }
-
-void pq_config_clear_registry(pq_config_registry *registry)
-{
-    pq_setting *const settings[] = {
-        &registry->host,
-        &registry->secret,
-        &registry->region,
-        &registry->profile,
-        &registry->role_arn,
-        &registry->external_id,
-        &registry->azure_tenant,
-        &registry->azure_client_id,
-        &registry->azure_cert_secret,
-        &registry->oidc_audience,
-        &registry->oidc_token_env,
-        &registry->oidc_token_file,
-        &registry->iot_endpoint,
-        &registry->iot_role_alias,
-        &registry->iot_thing_name,
-        &registry->profile_arn,
-        &registry->trust_anchor_arn,
-        &registry->anywhere_role_arn,
-        &registry->audience,
-        &registry->gateway,
-        &registry->credentials_file,
-        &registry->role_session_name,
-        &registry->service_account,
-        &registry->workload_identity_provider,
-    };
-    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
-        pq_setting_clear(settings[i]);
-    *registry = (pq_config_registry){0};
-}

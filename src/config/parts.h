@@ -1,7 +1,7 @@
-/* The parts of factory-config.yml; private to this folder. */
+/* What factory-config.yml and device.yml are read with; private to this folder. */
 #pragma once
 
-#include "config/config.h"
+#include "config/model.h"
 #include "config/report.h"
 
 /* Says what is wrong with a text, as words that follow "must be …", or NULL when it is fine. */
@@ -13,8 +13,12 @@ bool pq_config_text(pq_report *report, const pq_yaml_entry *entry, const char *k
                     pq_setting *out);
 /* A check. */
 const char *pq_config_check_secret_name(const char *text);
-void pq_setting_clear(pq_setting *setting);
 
-/* The list under `container_registries`, or the whole of a bare list. */
-void pq_config_read_registries(pq_report *report, pq_yaml_node list, pq_config *out);
-void pq_config_clear_registry(pq_config_registry *registry);
+/* Reads what stands in one kind of file; what is wrong goes to the report. */
+typedef void pq_config_reader(pq_report *report, const pq_yaml *yaml, pq_config *out);
+
+/* As pq_config_parse() and pq_config_load(), with a reader. */
+bool pq_config_parse_by(pq_config_reader *reader, const void *bytes, size_t length, const char *name, pq_config *out,
+                        pq_errors *errs) PQ_MUST_USE;
+bool pq_config_load_by(pq_config_reader *reader, const char *path, const char *name, pq_config *out,
+                       pq_errors *errs) PQ_MUST_USE;

@@ -1,6 +1,8 @@
-#include "config/entry.h"
+#include "config/registries.h"
 
 #include <string.h>
+
+#include "config/entry.h"
 
 enum { AWS = PQ_AWS_BIT, AZURE = PQ_AZURE_BIT, GAR = PQ_GAR_BIT, GENERIC = PQ_GENERIC_BIT };
 enum { CLOUDS = AWS | AZURE | GAR, ALL = CLOUDS | GENERIC };

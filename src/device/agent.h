@@ -22,7 +22,7 @@
  * soon as the clock is set. */
 #pragma once
 
-#include "auth/credential.h"
+#include "auth/common/credential.h"
 #include "device/listener.h"
 #include "device/notify.h"
 #include "device/view.h"

@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "auth/device_identity.h"
+#include "auth/common/device_identity.h"
 #include "crypto/chain.h"
 
 /* No device that runs this had its clock set before; a clock without a battery begins at 1970, or at the date of an

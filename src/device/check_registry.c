@@ -3,9 +3,10 @@
 #include <string.h>
 
 #include "auth/auth.h"
-#include "auth/sts_xml.h"
+#include "auth/aws/sts_xml.h"
 #include "base/file.h"
 #include "base/limits.h"
+#include "config/device.h"
 #include "device/check_endpoint.h"
 #include "oci/manifest.h"
 #include "registry/transfer.h"

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "auth/jwt.h"
+#include "auth/common/jwt.h"
 #include "base/file.h"
 #include "base/limits.h"
 #include "base/log.h"

@@ -8,7 +8,7 @@
  * `host` is always host[:port] as in a reference; "docker.io" is taken to its registry by itself. */
 #pragma once
 
-#include "auth/credential.h"
+#include "auth/common/credential.h"
 #include "net/http.h"
 
 typedef struct pq_registry pq_registry;

@@ -4,7 +4,7 @@
 #include <libpsl.h>
 #include <string.h>
 
-#include "auth/jwt.h"
+#include "auth/common/jwt.h"
 #include "base/limits.h"
 #include "crypto/hash.h"
 

@@ -1,7 +1,7 @@
 /* Basic and bearer authorization: what is sent, where it may be sent, and what comes back. */
 #pragma once
 
-#include "auth/credential.h"
+#include "auth/common/credential.h"
 #include "net/http.h"
 
 /* "Basic …" (RFC 7617). Owned. */

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "scan/composefile.h"
+#include "scan/options.h"
 
 typedef struct pq_build_section {
     const pq_composefile *file;

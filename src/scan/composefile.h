@@ -1,7 +1,7 @@
 /* Private to Compose: one parsed file, and the services in it. */
 #pragma once
 
-#include "scan/compose.h"
+#include "scan/scan.h"
 #include "yaml/yaml.h"
 
 typedef struct pq_composefile {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "scan/composefile.h"
+#include "scan/options.h"
 
 typedef struct pq_compose_unit pq_compose_unit;
 

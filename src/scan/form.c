@@ -106,6 +106,18 @@ void pq_form_clear(pq_instruction *instruction)
     pq_strings_clear(&instruction->args);
 }
 
+const char *pq_instruction_flag(const pq_instruction *instruction, const char *name)
+{
+    const char *found = NULL;
+    size_t length = strlen(name);
+    for (size_t i = 0; i < instruction->flags.count; i++) {
+        const char *given = instruction->flags.at[i];
+        if (pq_starts_with(given, "--") && strncmp(given + 2, name, length) == 0 && given[2 + length] == '=')
+            found = given + 3 + length;
+    }
+    return found;
+}
+
 /* Flags are the words before the first that does not start with `--`; quotes and escapes in them are taken away.
  * Returns what follows. */
 static const char *read_flags(char escape, const char *text, pq_strings *out)

@@ -4,7 +4,6 @@
 
 #include "base/limits.h"
 #include "scan/expand.h"
-#include "scan/form.h"
 
 #define LONGEST_LINE 65535u /* bytes, with the line end (bufio.MaxScanTokenSize - 1) */
 
@@ -255,16 +254,4 @@ void pq_instructions_clear(pq_instructions *list)
     free(list->at);
     free(list->syntax);
     *list = (pq_instructions){0};
-}
-
-const char *pq_instruction_flag(const pq_instruction *instruction, const char *name)
-{
-    const char *found = NULL;
-    size_t length = strlen(name);
-    for (size_t i = 0; i < instruction->flags.count; i++) {
-        const char *flag = instruction->flags.at[i];
-        if (pq_starts_with(flag, "--") && strncmp(flag + 2, name, length) == 0 && flag[2 + length] == '=')
-            found = flag + 3 + length;
-    }
-    return found;
 }

@@ -2,17 +2,7 @@
  * instruction's own form checked as BuildKit checks it (frontend/dockerfile/parser and instructions). */
 #pragma once
 
-#include "base/text.h"
-#include "scan/scan.h"
-
-typedef struct pq_instruction {
-    char *keyword;    /* lower case; one that BuildKit knows */
-    pq_strings flags; /* "--from=x", quotes and escapes taken away */
-    pq_strings args;  /* ADD, COPY, VOLUME, FROM, EXPOSE: words; ARG: NAME[=VALUE] with quotes; JSON form: its items */
-    unsigned line;    /* where it begins */
-    bool json;        /* arguments are a JSON array */
-    bool trigger;     /* it stands after ONBUILD */
-} pq_instruction;
+#include "scan/form.h"
 
 typedef struct pq_instructions {
     pq_instruction *at;
@@ -28,5 +18,3 @@ typedef struct pq_instructions {
 /* Reads all it can; what is wrong is added to scan->errors at file:line. */
 void pq_instructions_read(const char *file, const char *bytes, size_t length, pq_instructions *out, pq_scan *scan);
 void pq_instructions_clear(pq_instructions *list);
-/* The value of the last flag `--NAME=VALUE`, or NULL. Borrowed. */
-const char *pq_instruction_flag(const pq_instruction *instruction, const char *name);

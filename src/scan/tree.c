@@ -5,25 +5,10 @@
 
 #include "base/limits.h"
 #include "base/signals.h"
+#include "scan/compose.h"
 #include "scan/crew.h"
 #include "scan/dockerfile.h"
 #include "scan/walk.h"
-
-pq_scan_file pq_scan_kind_of(const char *name)
-{
-    static const char *const compose[] = {"docker-compose.yml", "docker-compose.yaml", "compose.yml", "compose.yaml"};
-    if (pq_ends_with(name, ".disabled"))
-        return PQ_SCAN_NOTHING;
-    for (size_t i = 0; i < sizeof compose / sizeof *compose; i++)
-        if (strcmp(name, compose[i]) == 0)
-            return PQ_SCAN_COMPOSE;
-    if (pq_ends_with(name, ".dockerignore")) /* what to leave out of a context */
-        return PQ_SCAN_NOTHING;
-    if (strcmp(name, "Dockerfile") == 0 || strcmp(name, "Containerfile") == 0 || pq_starts_with(name, "Dockerfile.") ||
-        pq_ends_with(name, ".Dockerfile"))
-        return PQ_SCAN_DOCKERFILE;
-    return PQ_SCAN_NOTHING;
-}
 
 static void name_error(const pq_scan_options *options, const char *path, pq_error *err)
 {

@@ -2,14 +2,8 @@
 #pragma once
 
 #include "base/file.h"
-#include "scan/compose.h"
+#include "scan/options.h"
 #include "scan/scan.h"
-
-typedef enum pq_scan_file { PQ_SCAN_NOTHING = 0, PQ_SCAN_DOCKERFILE, PQ_SCAN_COMPOSE } pq_scan_file;
-
-/* What a file of that name in a tree is: Dockerfile, Dockerfile.* (not *.dockerignore), *.Dockerfile, Containerfile;
- * docker-compose.y[a]ml, compose.y[a]ml. */
-pq_scan_file pq_scan_kind_of(const char *name);
 
 /* Takes what a scan finds a few files at a time, so that a tree of any size needs little memory. */
 typedef struct pq_scan_sink {

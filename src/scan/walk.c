@@ -7,6 +7,7 @@
 
 #include "base/limits.h"
 #include "base/signals.h"
+#include "base/text.h"
 
 enum {
     CHUNK = 32 << 10,    /* of a folder's entries, read at once */
@@ -31,6 +32,22 @@ static void listing_clear(listing *list)
 {
     pq_buf_clear(&list->names);
     free(list->at);
+}
+
+pq_scan_file pq_scan_kind_of(const char *name)
+{
+    static const char *const compose[] = {"docker-compose.yml", "docker-compose.yaml", "compose.yml", "compose.yaml"};
+    if (pq_ends_with(name, ".disabled"))
+        return PQ_SCAN_NOTHING;
+    for (size_t i = 0; i < sizeof compose / sizeof *compose; i++)
+        if (strcmp(name, compose[i]) == 0)
+            return PQ_SCAN_COMPOSE;
+    if (pq_ends_with(name, ".dockerignore")) /* what to leave out of a context */
+        return PQ_SCAN_NOTHING;
+    if (strcmp(name, "Dockerfile") == 0 || strcmp(name, "Containerfile") == 0 || pq_starts_with(name, "Dockerfile.") ||
+        pq_ends_with(name, ".Dockerfile"))
+        return PQ_SCAN_DOCKERFILE;
+    return PQ_SCAN_NOTHING;
 }
 
 static bool skipped_folder(const char *name)

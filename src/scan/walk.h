@@ -1,7 +1,13 @@
-/* Private to the scan: the files of a tree that count, in byte order of their path, a folder at a time. */
+/* The files of a tree that count, in byte order of their path, a folder at a time. */
 #pragma once
 
-#include "scan/tree.h"
+#include "base/file.h"
+
+typedef enum pq_scan_file { PQ_SCAN_NOTHING = 0, PQ_SCAN_DOCKERFILE, PQ_SCAN_COMPOSE } pq_scan_file;
+
+/* What a file of that name in a tree is: Dockerfile, Dockerfile.* (not *.dockerignore), *.Dockerfile, Containerfile;
+ * docker-compose.y[a]ml, compose.y[a]ml. */
+pq_scan_file pq_scan_kind_of(const char *name);
 
 /* An open folder, for as long as files of it are still to be read. */
 typedef struct pq_walk_folder {

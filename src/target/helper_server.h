@@ -8,7 +8,7 @@
  * and the text for its own standard output. */
 #pragma once
 
-#include "auth/credential.h"
+#include "auth/common/credential.h"
 #include "base/text.h"
 
 typedef struct pq_helper_server pq_helper_server;

@@ -200,7 +200,7 @@ def test_readme_shows_each_command_that_a_first_build_needs():
 
 
 def test_environment_variables_are_those_of_the_source():
-    source = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "src").glob("*/*.c"))
+    source = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("*.c"))
     # Those that go to a child, or that libcurl reads, are named as text too.
     in_source = set(re.findall(r'"([A-Z][A-Z0-9_]{3,})"', source))
     table = read("docs/configuration.md").split("## Environment variables")[1]
@@ -226,7 +226,7 @@ def test_keys_of_a_device_are_those_of_the_source():
 
 def test_errors_of_the_troubleshooting_page_are_in_the_source():
     """Each message shown has a part between its variables that a source file holds word by word."""
-    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "src").glob("*/*.c"))
+    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("*.c"))
     source = source.replace("'\"'", "").replace("'\\\"'", "")
     source = re.sub(r'"\s*\n\s*"', "", source)
     literals = [text.replace('\\"', '"') for text in re.findall(r'"((?:[^"\\\n]|\\.)*)"', source)]

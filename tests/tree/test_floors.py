@@ -53,6 +53,30 @@ def test_every_violation_is_reported_with_its_place(tmp_path):
     assert "cmd/helper.c includes libc and base/ only" in result.stdout
 
 
+def test_rooms_of_a_folder_keep_to_their_floors(tmp_path):
+    source = plant(tmp_path, {
+        "auth/auth.h": "",
+        "auth/auth.c": '#include "auth/auth.h"\n#include "auth/aws/keys.h"\n#include "auth/policy/policy.h"\n',  # beside
+        "auth/attic/old.c": "",
+        "auth/aws/keys.h": '#include "auth/common/jwt.h"\n#include "host.h"\n',
+        "auth/aws/host.h": "",
+        "auth/aws/kind.c": '#include "auth/aws/keys.h"\n#include "auth/auth.h"\n',  # upward
+        "auth/azure/kind.c": '#include "auth/common/jwt.h"\n#include "auth/aws/keys.h"\n',  # beside
+        "auth/common/jwt.h": '#include "auth/aws/keys.h"\n',  # upward
+        "auth/policy/policy.h": '#include "auth/aws/host.h"\n',
+        "cmd/deep/main.c": "",
+        "registry/token.c": '#include "auth/common/jwt.h"\n#include "auth/aws/keys.h"\n',
+    })
+    result = check(source)
+    places = [line.split(": ")[0].removeprefix(f"{source}/") for line in result.stdout.splitlines()]
+    assert places == [
+        "auth/attic/old.c:1", "auth/auth.c:3", "auth/aws/kind.c:2", "auth/azure/kind.c:2", "auth/common/jwt.h:1",
+        "cmd/deep/main.c:1",
+    ]
+    assert "auth/azure stands on auth/common/, not on auth/aws" in result.stdout
+    assert "auth/common stands on no other room, not on auth/aws" in result.stdout
+
+
 def test_a_good_tree_is_quiet(tmp_path):
     source = plant(tmp_path, {
         "base/text.h": "",

@@ -26,5 +26,5 @@ def test_the_check_can_fail():
 
 
 def test_no_library_is_handed_a_time():
-    found = [f"{path.relative_to(ROOT)}:{call}" for path in sorted((ROOT / "src").glob("*/*.[ch]")) for call in calls(path.read_text(encoding="utf-8"))]
+    found = [f"{path.relative_to(ROOT)}:{call}" for path in sorted((ROOT / "src").rglob("*.[ch]")) for call in calls(path.read_text(encoding="utf-8"))]
     assert found == []

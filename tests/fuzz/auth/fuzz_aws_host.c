@@ -1,7 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "auth/aws_host.h"
+#include "auth/aws/host.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -2,8 +2,8 @@
  * service's, or a cached SSO token. */
 #include <stdlib.h>
 
-#include "auth/aws_keys_json.h"
-#include "auth/aws_sso.h"
+#include "auth/aws/keys_json.h"
+#include "auth/aws/sso.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,6 +1,6 @@
 #include <stdlib.h>
 
-#include "auth/aws_plan.h"
+#include "auth/aws/plan.h"
 #include "base/log.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "auth/aws_plan.h"
+#include "auth/aws/plan.h"
 #include "base/log.h"
 #include "config/config.h"
 

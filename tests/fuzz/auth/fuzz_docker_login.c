@@ -1,7 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "auth/docker_login.h"
+#include "auth/generic/docker_login.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "auth/ecr.h"
+#include "auth/aws/ecr.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "auth/entra.h"
+#include "auth/azure/entra.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,7 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "auth/google_subject.h"
+#include "auth/google/subject.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

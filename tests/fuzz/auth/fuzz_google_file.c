@@ -1,6 +1,6 @@
 #include <stdlib.h>
 
-#include "auth/google_endpoint.h"
+#include "auth/google/endpoint.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,7 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "auth/hub_creds.h"
+#include "auth/gateway/hub_creds.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

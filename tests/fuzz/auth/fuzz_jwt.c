@@ -1,6 +1,6 @@
 #include <stdlib.h>
 
-#include "auth/jwt.h"
+#include "auth/common/jwt.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "auth/managed_identity.h"
+#include "auth/azure/managed_identity.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

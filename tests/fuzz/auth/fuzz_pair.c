@@ -1,7 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "auth/kind.h"
+#include "auth/common/pair.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

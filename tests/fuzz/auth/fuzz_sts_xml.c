@@ -1,7 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "auth/sts_xml.h"
+#include "auth/aws/sts_xml.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -5,6 +5,7 @@
 #include "../fyaml_leaks.h"
 #include "base/log.h"
 #include "config/config.h"
+#include "config/device.h"
 #include "config/host.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "auth/ecr.h"
+#include "auth/aws/ecr.h"
 
 /* base64 of AWS:pass:word */
 #define FAKE_TOKEN "QVdTOnBhc3M6d29yZA=="

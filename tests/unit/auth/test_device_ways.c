@@ -1,8 +1,9 @@
 #include "pq_cmocka.h"
 
 #include "auth/auth.h"
-#include "auth/kind.h"
+#include "auth/common/kind.h"
 #include "base/log.h"
+#include "config/device.h"
 #include "device_pem.h"
 #include "fake_aws.h"
 
@@ -143,17 +144,13 @@ static void azure_by_an_assertion(void **state)
  * which looks at dates. */
 static bool ask_google(house *h, pq_identity *identity, bool check, pq_credential *out, pq_error *err)
 {
-    pq_access_tokens tokens = {0};
-    const pq_auth_options options = {.config = &h->config};
+    pq_auth_run run = {.config = &h->config, .send = fake_aws_send, .send_context = &h->fake};
     const pq_auth_ask ask = {.entry = &h->config.registries[0],
                              .identity = identity,
                              .secret_name = "federation",
                              .where = "device.yml:5",
                              .host = "us-docker.pkg.dev",
-                             .options = &options,
-                             .send = fake_aws_send,
-                             .send_context = &h->fake,
-                             .tokens = &tokens};
+                             .run = &run};
     PQ_AUTO_ERRORS errors = {0};
     if (!check)
         return pq_auth_kind_gar.get(&ask, out, err);
@@ -326,13 +323,13 @@ static char *key_of(const char *folder, const char *certificate, const char *key
     build(&h, folder, certificate, key, text, NULL, 0);
     PQ_AUTO_IDENTITY *identity = device_open(folder, certificate, key);
     const pq_config_registry *entry = &h.config.registries[0];
-    const pq_auth_options options = {.config = &h.config, .secrets = h.secrets};
+    pq_auth_run run = {.config = &h.config, .secrets = h.secrets};
     const pq_auth_ask ask = {.entry = entry,
                              .identity = identity,
                              .secret_name = pq_config_device_way(entry->auth),
                              .where = "device.yml:5",
                              .host = entry->host.text ? entry->host.text : "us-docker.pkg.dev",
-                             .options = &options};
+                             .run = &run};
     const pq_auth_kind *const kinds[] = {[PQ_REGISTRY_AZURE] = &pq_auth_kind_azure,
                                          [PQ_REGISTRY_GAR] = &pq_auth_kind_gar,
                                          [PQ_REGISTRY_GATEWAY] = &pq_auth_kind_gateway};

@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "config/config.h"
+#include "config/device.h"
 
 #define NAME "device.yml"
 #define ECR "123456789012.dkr.ecr.us-east-2.amazonaws.com"

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "scan/tree.h"
+#include "scan/walk.h"
 
 static void write_file(const char *root, const char *name, const char *text)
 {

@@ -339,7 +339,8 @@ static void a_changed_row_is_named(void **state)
         "UPDATE secrets SET sealed = substr(sealed, 1, 40) WHERE name = 'a'",
         "UPDATE secrets SET sealed = x'' WHERE name = 'a'",
         "UPDATE secrets SET sealed = 'text' WHERE name = 'a'",
-        "UPDATE secrets SET sealed = CAST(substr(sealed, 1, 30) || x'00' || substr(sealed, 32) AS BLOB)",
+        ("UPDATE secrets SET sealed = CAST(substr(sealed, 1, 30) || "
+         "CASE substr(sealed, 31, 1) WHEN x'00' THEN x'01' ELSE x'00' END || substr(sealed, 32) AS BLOB)"),
         "UPDATE secrets SET name = 'c' WHERE name = 'a'; UPDATE secrets SET name = 'a' WHERE name = 'b'",
     };
     PQ_AUTO_STORE *store = opened(at);
