@@ -391,7 +391,8 @@ const pq_command pq_cmd_device_check = {
         "together), `certificate` (dates, use, order of the chain); then for each registry `settings`, for each server "
         "on the way `dns`, `tcp`, `tls`, `client-certificate` and `clock` (against the server's), what they answer as "
         "`login`, `role` and `token`, `registry` (takes the credential) and `image`. Each is `ok`, `failed` or "
-        "`skipped`. The cache of tokens is neither read nor written, nothing is kept, and no secret is shown. Run it "
+        "`skipped`. That is the report, on standard output; one closing line on standard error says at which links the "
+        "walks ended. The cache of tokens is neither read nor written, nothing is kept, and no secret is shown. Run it "
         "as the user that the device's key belongs to.",
     .examples = "$ pratique device check\n"
                 "$ pratique device check acme.azurecr.io --image acme.azurecr.io/web/nginx:1.25\n"
