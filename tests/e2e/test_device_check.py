@@ -1,7 +1,10 @@
 """`device check`: every link of the chain broken in turn. Each ends at the right step with the right sentence, and nothing
 that comes after it is tried."""
 
+import os
+import pty
 import re
+import signal
 import subprocess
 import time
 from collections.abc import Callable
@@ -264,6 +267,25 @@ def test_each_problem_of_a_configuration_is_told_once(place):
     out = told_once(place, config, status=2, closing="`config`")
     assert len(re.findall("^failed      config  ", out, re.MULTILINE)) > 1
     told_once(place, place.work / "none.yml", status=2, closing="`config`")
+
+
+def test_an_interrupted_walk_says_so_and_no_more(place, lab):
+    config = lab.device_config(place.work, lab.device(), ["iot", "gateway"])
+    lab.stall(IOT, seconds=30, count=5)
+    terminal, inner = pty.openpty()
+    with subprocess.Popen([place.programs / "pratique", "--device-config", config, "device", "check", "--timeout", "20"],
+                          stdout=inner, stderr=subprocess.PIPE, cwd=place.work, env=place.env) as child:
+        os.close(inner)
+        said = b""
+        while b" dns " not in said:
+            said += os.read(terminal, 1000)
+        time.sleep(0.3)
+        child.send_signal(signal.SIGINT)
+        assert child.wait(timeout=10) == 130
+        assert child.stderr.read() == b"pratique: interrupted\n"
+        said += os.read(terminal, 10000)
+    os.close(terminal)
+    assert FLEET.encode() not in said and b"in order" not in said
 
 
 def test_a_report_that_cannot_be_written_is_told_on_standard_error(place, lab):
