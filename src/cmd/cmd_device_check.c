@@ -1,4 +1,5 @@
 /* pratique device check: why does this device not pull? */
+#include <stdio.h>
 #include <string.h>
 
 #include "auth/device_identity.h"
@@ -60,7 +61,7 @@ static void print_hint(pq_cli *cli, const pq_check_step *step)
     }
 }
 
-/* As soon as it is done: a link that takes long is seen by what comes before it. */
+/* As soon as it is done. */
 static void print_step(void *context, const pq_check_step *step)
 {
     check *c = context;
@@ -371,6 +372,8 @@ static void run_check(check *c, const pq_arguments *arguments)
 static void device_check(pq_cli *cli, const pq_arguments *arguments)
 {
     PQ_CLEANUP(clear_check) check c = {.cli = cli, .facts = json_object(), .registries = json_array()};
+    /* Into a pipe too, so that a link that takes long is seen by what comes before it. */
+    (void)setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
     run_check(&c, arguments);
     add_device(&c);
     if (cli->json) {
