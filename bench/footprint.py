@@ -230,8 +230,8 @@ def page() -> str:
         "## Libraries", "",
         "On amd64. Most of them are on any system with curl or docker. A file counts once, where it is needed first.", "", *libraries(), "",
         "## Memory and time", "",
-        f"On amd64; {ROUNDS} runs of each, registries and clouds of tests/lab on the same machine. Memory is the peak of the largest"
-        " process of a command, shared libraries included.", "",
+        f"On amd64; {ROUNDS} runs of each, registries and clouds of tests/lab on the same machine. Memory is the peak of the largest\n"
+        "process of a command, shared libraries included.", "",
         *table(["", "median", "least", "memory"], rows), "",
     ])
 

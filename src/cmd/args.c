@@ -5,7 +5,9 @@
 const pq_option pq_global_options[] = {
     {"directory", 'C', "DIR", "Work as if started in DIR."},
     {"config", '\0', "FILE", "Use this factory-config.yml, or a JSON list of registry entries."},
-    {"device-config", '\0', "FILE", "Use this device.yml in place of a factory-config.yml."},
+    {"device-config", '\0', "FILE",
+     "Use this device.yml in place of a factory-config.yml. Commands for devices use /etc/pratique/device.yml without "
+     "it."},
     {"secrets", '\0', "DIR", "Look for secrets in DIR first: a file each."},
     {"json", '\0', NULL, "Print one JSON document."},
     {"quiet", 'q', NULL, "Print results and errors only."},

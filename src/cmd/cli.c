@@ -14,6 +14,7 @@ void pq_cli_clear(pq_cli *cli)
     json_decref(cli->document);
     pq_error_clear(&cli->unwritten);
     pq_errors_clear(&cli->errors);
+    free(cli->closing);
 }
 
 void pq_print(pq_cli *cli, const char *format, ...)
@@ -153,10 +154,14 @@ int pq_cli_finish(pq_cli *cli)
     write_out(cli, &cli->out);
     if (!cli->unwritten.message && fflush(stdout) != 0)
         (void)pq_fail_errno(&cli->unwritten, "standard output", "cannot write");
-    if (cli->unwritten.message)
+    bool written = !cli->unwritten.message;
+    if (!written)
         pq_cli_fail(cli, &cli->unwritten);
-    for (size_t i = 0; i < cli->errors.count; i++)
-        pq_log_error(&cli->errors.at[i]);
+    if (cli->closing && !cli->json && written)
+        pq_log_error(&(pq_error){.message = cli->closing});
+    else
+        for (size_t i = 0; i < cli->errors.count; i++)
+            pq_log_error(&cli->errors.at[i]);
     int status = pq_errors_status(&cli->errors);
     return status ? status : cli->status;
 }

@@ -17,7 +17,8 @@ struct pq_cli {
     bool begun;         /* with `json`: the document was begun by pq_cli_write(), up to its "errors" */
     pq_error unwritten; /* why standard output could not be written */
     pq_errors errors;
-    int status; /* exit status if there are no errors */
+    char *closing; /* owned; what is printed told of the errors, and this line stands for them on standard error */
+    int status;    /* exit status if there are no errors */
 };
 
 void pq_cli_clear(pq_cli *cli);

@@ -1,7 +1,9 @@
 /* pratique device check: why does this device not pull? */
+#include <stdio.h>
 #include <string.h>
 
 #include "auth/common/device_identity.h"
+#include "base/limits.h"
 #include "base/signals.h"
 #include "cmd/commands.h"
 #include "cmd/session.h"
@@ -25,6 +27,8 @@ typedef struct check {
     pq_reference *images;
     size_t image_count;
     char *endpoint;             /* that was spoken of last */
+    pq_strings stops;           /* "`login` of HOST", for each walk that ended early */
+    size_t walked, good;        /* registries */
     json_t *facts, *registries; /* of --json */
 } check;
 
@@ -37,6 +41,7 @@ static void clear_check(check *c)
         pq_reference_clear(&c->images[i]);
     free(c->images);
     free(c->endpoint);
+    pq_strings_clear(&c->stops);
     json_decref(c->facts);
     json_decref(c->registries);
 }
@@ -57,7 +62,7 @@ static void print_hint(pq_cli *cli, const pq_check_step *step)
     }
 }
 
-/* As soon as it is done: a link that takes long is seen by what comes before it. */
+/* As soon as it is done. */
 static void print_step(void *context, const pq_check_step *step)
 {
     check *c = context;
@@ -78,6 +83,47 @@ static void print_step(void *context, const pq_check_step *step)
     if (step->hint)
         print_hint(cli, step);
     pq_cli_write(cli, "", 0);
+}
+
+/* The link that a walk ended at. */
+static const char *broken_link(const pq_check_steps *steps)
+{
+    for (size_t i = 0; i < steps->count; i++)
+        if (steps->at[i].status == PQ_CHECK_FAILED)
+            return steps->at[i].name;
+    return "";
+}
+
+/* What else is wrong with a link that was just told to be broken. */
+static void print_others(check *c, const char *link, const pq_error *errors, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const pq_error *err = &errors[i];
+        PQ_AUTO_FREE char *detail =
+            err->where ? pq_asprintf("%s: %s", err->where, err->message) : pq_strdup(err->message);
+        print_step(c, &(pq_check_step){.name = link, .status = PQ_CHECK_FAILED, .detail = detail, .hint = err->hint});
+    }
+}
+
+/* Reasons and mends were printed: what is left to say is where the walks ended, and how many did not. */
+static void close_report(check *c)
+{
+    pq_cli *cli = c->cli;
+    if (pq_interrupted() && pq_errors_status(&cli->errors) != pq_code_status(PQ_EINTERRUPTED))
+        (void)pq_errors_add(&cli->errors, PQ_EINTERRUPTED, NULL, NULL, "interrupted");
+    if (!cli->errors.count) {
+        pq_print(cli, "\nevery link is in order\n");
+        return;
+    }
+    PQ_AUTO_BUF text = PQ_BUF(PQ_MAX_TEXT);
+    for (size_t i = 0; i < c->stops.count; i++)
+        pq_buf_addf(&text, "%s%s", i ? ", " : "stopped at ", c->stops.at[i]);
+    if (c->walked > 1 && !c->good)
+        pq_buf_addf(&text, "; none of %zu registries is in order", c->walked);
+    else if (c->walked > 1)
+        pq_buf_addf(&text, "; %zu of %zu registries %s in order", c->good, c->walked, c->good == 1 ? "is" : "are");
+    pq_buf_adds(&text, " (mend that and run it again: what comes after was not tried)");
+    cli->closing = pq_interrupted() ? pq_strdup("interrupted") : pq_strdup(pq_buf_text(&text));
 }
 
 static json_t *json_of_steps(const pq_check_steps *steps)
@@ -239,7 +285,13 @@ static bool read_config(check *c)
     const pq_error *first = cli->errors.count > before ? &cli->errors.at[before] : NULL;
     if (first)
         (void)pq_fail(&err, first->code, first->where, first->hint, "%s", first->message);
-    return first ? pq_check_fail(&c->device, PQ_CHECK_CONFIG, NULL, &err) : false;
+    if (!first)
+        return false;
+    (void)pq_check_fail(&c->device, PQ_CHECK_CONFIG, NULL, &err);
+    print_others(c, PQ_CHECK_CONFIG, &cli->errors.at[before + 1], cli->errors.count - before - 1);
+    pq_strings_add(&c->stops, "`" PQ_CHECK_CONFIG "`");
+    close_report(c);
+    return false;
 }
 
 static bool check_device(check *c)
@@ -249,8 +301,10 @@ static bool check_device(check *c)
     bool good =
         config->device.line ? pq_check_identity(&ask, &c->device, &c->identity) : pq_check_own_clock(&ask, &c->device);
     c->options.identity = c->identity;
-    if (!good)
+    if (!good) {
         fail_run(c, &c->device.error, NULL);
+        pq_strings_take(&c->stops, pq_asprintf("`%s` of this device", broken_link(&c->device)));
+    }
     return good;
 }
 
@@ -270,15 +324,22 @@ static void check_registry(check *c, const pq_arguments *arguments, const pq_con
         target.host = own[0].domain;
     target.images = own;
     free(pq_steal(c->endpoint));
-    pq_print(cli, "\n%s  %s, %s\n", target.host ? target.host : "every registry of Google's",
-             pq_registry_type_name(entry->type), pq_config_device_way(entry->auth));
+    const char *shown = target.host ? target.host : "every registry of Google's";
+    c->walked++;
+    pq_print(cli, "\n%s  %s, %s\n", shown, pq_registry_type_name(entry->type), pq_config_device_way(entry->auth));
     if (!device_good && entry->auth != PQ_AUTH_FILE) {
         pq_check_registry_skip(entry, &steps, "a link before it is broken");
         pq_print(cli, "not tried: a link before it is broken\n");
         add_registry(c, &target, &steps, &c->device.error);
     } else {
-        if (!pq_check_registry(&c->options, &target, &steps))
+        if (pq_check_registry(&c->options, &target, &steps)) {
+            c->good++;
+        } else {
+            const char *link = broken_link(&steps);
             fail_run(c, &steps.error, target.host);
+            print_others(c, link, steps.others.at, steps.others.count);
+            pq_strings_take(&c->stops, pq_asprintf("`%s` of %s", link, shown));
+        }
         pq_errors_append(&cli->errors, &steps.others);
         add_registry(c, &target, &steps, &steps.error);
     }
@@ -306,13 +367,14 @@ static void run_check(check *c, const pq_arguments *arguments)
     for (size_t i = 0; i < c->session.config.registry_count; i++)
         if (!pq_interrupted() && is_wanted(c, arguments, &c->session.config.registries[i]))
             check_registry(c, arguments, &c->session.config.registries[i], good);
-    if (!c->cli->errors.count)
-        pq_print(c->cli, "\nevery link is in order\n");
+    close_report(c);
 }
 
 static void device_check(pq_cli *cli, const pq_arguments *arguments)
 {
     PQ_CLEANUP(clear_check) check c = {.cli = cli, .facts = json_object(), .registries = json_array()};
+    /* Into a pipe too, so that a link that takes long is seen by what comes before it. */
+    (void)setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
     run_check(&c, arguments);
     add_device(&c);
     if (cli->json) {
@@ -333,7 +395,8 @@ const pq_command pq_cmd_device_check = {
         "together), `certificate` (dates, use, order of the chain); then for each registry `settings`, for each server "
         "on the way `dns`, `tcp`, `tls`, `client-certificate` and `clock` (against the server's), what they answer as "
         "`login`, `role` and `token`, `registry` (takes the credential) and `image`. Each is `ok`, `failed` or "
-        "`skipped`. The cache of tokens is neither read nor written, nothing is kept, and no secret is shown. Run it "
+        "`skipped`. That is the report, on standard output; one closing line on standard error says at which links the "
+        "walks ended. The cache of tokens is neither read nor written, nothing is kept, and no secret is shown. Run it "
         "as the user that the device's key belongs to.",
     .examples = "$ pratique device check\n"
                 "$ pratique device check acme.azurecr.io --image acme.azurecr.io/web/nginx:1.25\n"

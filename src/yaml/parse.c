@@ -121,6 +121,16 @@ static bool on_alias(pq_yaml_builder *b, struct fy_event *event, pq_yaml_item *i
     return pq_yaml_builder_alias(b, item, text ? text : "", text ? length : 0);
 }
 
+/* The value of `key:`. libfyaml 0.7.12 has no token for it, 0.8 an empty one that stands behind the key. */
+static bool is_unwritten(struct fy_event *event)
+{
+    if (event->type != FYET_SCALAR)
+        return false;
+    struct fy_token *token = event->scalar.value;
+    size_t length = 0;
+    return !token || (fy_token_scalar_style(token) == FYSS_PLAIN && fy_token_get_text(token, &length) && !length);
+}
+
 static bool on_event(pq_yaml_builder *b, struct fy_event *event)
 {
     switch (event->type) {
@@ -142,8 +152,9 @@ static bool on_event(pq_yaml_builder *b, struct fy_event *event)
         break;
     }
     pq_yaml_mark from, to;
-    pq_yaml_item *item =
-        pq_yaml_builder_item(b, mark_of(fy_event_start_mark(event), &from), mark_of(fy_event_end_mark(event), &to));
+    bool written = !is_unwritten(event);
+    pq_yaml_item *item = pq_yaml_builder_item(b, written ? mark_of(fy_event_start_mark(event), &from) : NULL,
+                                              written ? mark_of(fy_event_end_mark(event), &to) : NULL);
     set_tag(b, item, fy_event_get_tag_token(event));
     if (event->type == FYET_ALIAS)
         return on_alias(b, event, item);

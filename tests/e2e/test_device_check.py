@@ -2,6 +2,7 @@
 that comes after it is tried."""
 
 import re
+import signal
 import subprocess
 import time
 from collections.abc import Callable
@@ -20,6 +21,7 @@ ANYWHERE, ECR_IRELAND = "rolesanywhere.eu-west-1.amazonaws.com", "123456789012.d
 GOOGLE_STS, GOOGLE = "sts.mtls.googleapis.com", "us-docker.pkg.dev"
 GATEWAY, FLEET = "gateway.example.com:8443", "fleet.example.com"
 FAKETIME = next(iter(Path("/usr/lib").glob("*/faketime/libfaketime.so.1")), None)
+AGAIN = "mend that and run it again: what comes after was not tried"
 RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 DEVICE_STEPS = ("config", "clock", "identity", "certificate")
@@ -218,8 +220,75 @@ def test_what_a_person_reads(place, lab):
                     "aws iot describe-endpoint --endpoint-type iot:CredentialProvider"):
         assert any(command in part for part in parts)
     assert device.fingerprint in parts[0]
-    # The errors' own line says the same, for who reads that only.
-    assert result.err.startswith(f"pratique: {ECR}: iot, thing dev-7, role alias ecr-pull: AWS IoT gives no keys")
+    assert "iot, thing dev-7, role alias ecr-pull: AWS IoT gives no keys" in lines[13]
+    assert result.err == f"pratique: stopped at `login` of {ECR} ({AGAIN})\n"
+
+
+def told_once(place, config, *words, status, closing, env=None):
+    """Reasons and mends are in the report, each once; standard error adds one line. A program is told all, as ever."""
+    document = place.run("--device-config", config, "device", "check", "--json", *words, status=status, env=env).json()
+    place.forget_tokens()
+    result = place.run("--device-config", config, "device", "check", *words, status=status, env=env)
+    assert document["errors"]
+    for error in document["errors"]:
+        assert result.out.count(error["message"]) == 1 and error["message"] not in result.err
+        if error["hint"] and not error["hint"].startswith("it can be that"):
+            assert result.out.count(f"            {error['hint']}\n") == 1 and error["hint"] not in result.err
+    assert result.err == f"pratique: stopped at {closing} ({AGAIN})\n"
+    assert "every link is in order" not in result.out
+    return result.out
+
+
+def test_each_reason_is_told_once(place, lab):
+    device = lab.device()
+    lab.set_iot_things(device, [])
+    config = lab.device_config(place.work, device, ["iot", "gateway"])
+    told_once(place, config, status=1, closing=f"`login` of {ECR}; 1 of 2 registries is in order")
+    told_once(place, config, ECR, status=1, closing=f"`login` of {ECR}")
+    entry = lab.device_entry("gateway")
+    entry["gateway"] = "https://127.0.0.1:1"
+    config = lab.device_config(place.work, device, ["iot", "entra", entry])
+    closing = f"`login` of {ECR}, `settings` of {ACR}, `tcp` of {FLEET}; none of 3 registries is in order"
+    told_once(place, config, status=2, closing=closing, env={"NO_PROXY": "127.0.0.0/8", "no_proxy": "127.0.0.0/8"})
+
+
+def test_what_is_wrong_with_the_device_is_told_once(place, lab):
+    config = lab.device_config(place.work, lab.device(days=-1, begins=-30), ["iot", "gateway"])
+    told_once(place, config, status=1, closing="`certificate` of this device; none of 2 registries is in order")
+    config = lab.device_config(place.work, lab.device(days=-1, begins=-30), ["iot", "file:generic"])
+    result = place.run("-q", "--device-config", config, "device", "check", status=1)
+    assert result.err == f"pratique: stopped at `certificate` of this device; 1 of 2 registries is in order ({AGAIN})\n"
+
+
+def test_each_problem_of_a_configuration_is_told_once(place):
+    config = place.write({"device.yml": "identity: {}\nregistries:\n- type: aws\n  ur: x\n"}) / "device.yml"
+    out = told_once(place, config, status=2, closing="`config`")
+    assert len(re.findall("^failed      config  ", out, re.MULTILINE)) > 1
+    told_once(place, place.work / "none.yml", status=2, closing="`config`")
+
+
+def test_an_interrupted_walk_says_so_and_no_more(place, lab):
+    config = lab.device_config(place.work, lab.device(), ["iot", "gateway"])
+    lab.stall(IOT, seconds=30, count=5)
+    with subprocess.Popen([place.programs / "pratique", "--device-config", config, "device", "check", "--timeout", "20"],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=place.work, env=place.env) as child:
+        # Each link is told when it is done, into a pipe too.
+        for line in child.stdout:
+            if line.startswith("ok          dns  "):
+                break
+        child.send_signal(signal.SIGINT)
+        out, err = child.communicate(timeout=10)
+    assert child.returncode == 130 and err == "pratique: interrupted\n"
+    assert FLEET not in out and "in order" not in out
+
+
+def test_a_report_that_cannot_be_written_is_told_on_standard_error(place, lab):
+    config = lab.device_config(place.work, lab.device(days=-1, begins=-30), ["iot"])
+    command = f"'{place.programs}/pratique' --device-config '{config}' device check >/dev/full"
+    result = place.program("/bin/sh", "-c", command, status=1)
+    said, unwritten = result.err.splitlines()
+    assert "the device's certificate ended at" in said and "have a new one issued" in said
+    assert unwritten.startswith("pratique: standard output: cannot write")
 
 
 # The device itself.

@@ -17,6 +17,8 @@ NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 
 # Folders of the tree; a path below one of them must exist. Files of other trees (`containers/`, `out/`) are not ours.
 OURS = {path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith((".", "build"))}
+# Columns of a line, in the documentation as in the sources.
+LONGEST = 122
 # Written in place of a name that the reader chooses.
 PLACEHOLDER = re.compile(r"NAME|FLOOR|HOST")
 # What a line of a shell may hold beside the command.
@@ -38,7 +40,7 @@ def spans(text: str) -> list[str]:
 
 
 def shell_lines(text: str) -> list[str]:
-    return [line for language, body in blocks(text) if language == "sh" for line in body.splitlines()]
+    return [line for language, body in blocks(text) if language == "sh" for line in body.replace("\\\n", " ").splitlines()]
 
 
 def anchors(text: str) -> set[str]:
@@ -131,6 +133,24 @@ def test_the_checks_can_fail():
     assert "no global option" in complaint("pratique --tuf y check")
     assert "wants a value" in complaint("pratique target build x --tuf")
     assert "wants 1 word" in complaint("pratique tuf init")
+
+
+def too_long(text: str) -> list[str]:
+    """Lines that could have been broken. Rows of a table, and lines of code other than a shell's, could not."""
+    code = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+    rest = code.sub(lambda found: found[2] if found[1] == "sh" else "", text)
+    return [line for line in rest.splitlines() if len(line) > LONGEST and not line.startswith(("|", "    "))]
+
+
+def test_the_check_of_lines_can_fail():
+    long = "word " * 25
+    assert too_long(f"{long}\n\n```sh\necho {long}\n```\n\n{long}\n") == [long, f"echo {long}", long]
+    assert too_long(f"short\n\n| {long} |\n\n```\n{long}\n```\n\n    {long}\n") == []
+
+
+@pytest.mark.parametrize("page", NAMES)
+def test_no_line_is_too_long_to_be_read_beside_others(page):
+    assert too_long(read(page)) == []
 
 
 @pytest.mark.parametrize("page", NAMES)

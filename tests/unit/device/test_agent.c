@@ -119,15 +119,20 @@ static void start(fixture *f, double boot_window)
         (void)pq_sleep(0.01);
 }
 
-static fixture begin(void **state, double boot_window, const char *cloud)
+static fixture begin_with(void **state, double boot_window, const char *cloud, const char *config)
 {
     fixture f = {.folder = *state};
     f.socket = pq_path_join(*state, "s");
-    say(&f, "config", "h one.example.com\nc two.example.com\n");
+    say(&f, "config", config);
     say(&f, "certificate", "one");
     say(&f, "cloud", cloud);
     start(&f, boot_window);
     return f;
+}
+
+static fixture begin(void **state, double boot_window, const char *cloud)
+{
+    return begin_with(state, boot_window, cloud, "h one.example.com\nc two.example.com\n");
 }
 
 static int stop(fixture *f)
@@ -491,11 +496,8 @@ static fixture begin_for_group(void **state, const char *config)
         skip();
     assert_int_equal(chmod(*state, 0755), 0);
     group = "root"; /* with the group of root, and as another user: a member */
-    fixture f = begin(state, LATER, "hang");
+    fixture f = begin_with(state, LATER, "hang", config);
     group = NULL;
-    say(&f, "config", config);
-    (void)kill(f.agent, SIGHUP);
-    (void)pq_sleep(0.3);
     return f;
 }
 
