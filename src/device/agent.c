@@ -309,7 +309,15 @@ static void end_look(agent *a, double now)
     }
 }
 
-/* The first time it is waited for. */
+/* Before there is anything that SIGHUP could renew. */
+static void take_end(agent *a)
+{
+    struct signalfd_siginfo info;
+    while (read(a->signals, &info, sizeof info) == (ssize_t)sizeof info)
+        a->ends = a->ends || info.ssi_signo != SIGHUP;
+}
+
+/* The first time it is waited for. False when device.yml cannot be read, or we are to end. */
 static bool look_first(agent *a)
 {
     PQ_AUTO_ERROR err = {0};
@@ -322,9 +330,8 @@ static bool look_first(agent *a)
     while ((state = pq_work_look(&a->look, boot_time(), NULL)) == PQ_WORK_RUNS) {
         struct pollfd polled[] = {{.fd = a->look.fd, .events = POLLIN}, {.fd = a->signals, .events = POLLIN}};
         (void)poll(polled, 2, 500);
-        if (polled[1].revents)
-            pq_work_clear(&a->look);
-        if (!a->look.child)
+        take_end(a);
+        if (a->ends)
             return false;
     }
     bool good = state == PQ_WORK_DONE && take_view(a, boot_time());
@@ -338,8 +345,13 @@ static bool look_first(agent *a)
 
 static void watch_clock(const agent *a)
 {
-    /* Fires in the far future, or as soon as somebody sets the clock (timerfd_create(2), TFD_TIMER_CANCEL_ON_SET). */
-    struct itimerspec never = {.it_value = {.tv_sec = INT32_MAX}};
+    /* Fires at the end of time, or as soon as somebody sets the clock (timerfd_create(2), TFD_TIMER_CANCEL_ON_SET). An
+     * end that can come, as 2038 does, would fire for ever. A kernel before 5.1 takes no later one from programs of 32
+     * bits. */
+    struct itimerspec never = {.it_value = {.tv_sec = INT64_MAX}};
+    if (timerfd_settime(a->clock, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL) == 0)
+        return;
+    never.it_value.tv_sec = INT32_MAX;
     (void)timerfd_settime(a->clock, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL);
 }
 
@@ -759,6 +771,7 @@ bool pq_device_serve(const pq_device_options *options, pq_error *err)
             poll_once(&a);
         pq_notify_say(options->notify, "STOPPING=1");
     }
+    good = good || a.ends;
     agent_clear(&a);
     (void)sigprocmask(SIG_SETMASK, &before, NULL);
     return good;

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -43,6 +45,8 @@ static bool look(void *context, pq_device_view *out)
         out->google = out->google || *line == 'g';
         if (*line == 'b')
             out->begins = (time_t)strtoll(line + 2, NULL, 10);
+        if (*line == 's')
+            (void)pq_sleep(0.6);
     }
     return out->hosts.count > 0;
 }
@@ -461,6 +465,63 @@ static void it_does_not_start_with_a_broken_configuration(void **state)
     free(f.socket);
 }
 
+static int begin_slowly(fixture *f, int signal_number)
+{
+    int status = 0;
+    f->socket = pq_path_join(f->folder, "s");
+    say(f, "config", "s\nh one.example.com\n");
+    start(f, LATER);
+    (void)pq_sleep(0.2);
+    assert_int_equal(kill(f->agent, signal_number), 0);
+    if (signal_number != SIGHUP)
+        assert_int_equal(waitpid(f->agent, &status, 0), f->agent);
+    return status;
+}
+
+static void it_can_be_ended_before_it_serves(void **state)
+{
+    fixture f = {.folder = *state};
+    assert_int_equal(begin_slowly(&f, SIGTERM), 0);
+    free(f.socket);
+}
+
+static void sighup_before_it_serves_does_not_end_it(void **state)
+{
+    PQ_CLEANUP(end) fixture f = {.folder = *state};
+    say(&f, "cloud", "good 3600");
+    (void)begin_slowly(&f, SIGHUP);
+    gets(&f, host);
+}
+
+/* As the kernel does by a clock of the year 2100: what is to fire before that fires at once. */
+static bool in_2100;
+
+int timerfd_settime(int fd, int flags, const struct itimerspec *at, struct itimerspec *old)
+{
+    const time_t year_2100 = 4102444800;
+    struct itimerspec wanted = *at;
+    if (in_2100 && flags & TFD_TIMER_CANCEL_ON_SET && wanted.it_value.tv_sec < year_2100)
+        wanted.it_value.tv_sec = 1;
+#ifdef SYS_timerfd_settime64
+    return (int)syscall(SYS_timerfd_settime64, fd, flags, &wanted, old);
+#else
+    return (int)syscall(SYS_timerfd_settime, fd, flags, &wanted, old);
+#endif
+}
+
+/* What fails is forgotten when the clock is set, and asked for anew. */
+static void a_clock_beyond_2038_is_no_clock_that_is_set(void **state)
+{
+    in_2100 = true;
+    FIXTURE(state, LATER, "fail 4");
+    in_2100 = false;
+    for (int i = 0; i < 3; i++) {
+        PQ_AUTO_FREE char *answer = ask(&f, host);
+        assert_true(pq_starts_with(answer, "1"));
+    }
+    assert_int_equal(calls(&f), 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, pq_folder_make, pq_folder_remove)
 
 /* --- other users ----------------------------------------------------------------------------------------------------
@@ -571,6 +632,9 @@ int main(void)
         TEST(a_copied_credential_is_not_kept),
         TEST(a_clock_before_the_certificate_is_waited_for),
         TEST(it_does_not_start_with_a_broken_configuration),
+        TEST(it_can_be_ended_before_it_serves),
+        TEST(sighup_before_it_serves_does_not_end_it),
+        TEST(a_clock_beyond_2038_is_no_clock_that_is_set),
         TEST(one_user_who_waits_in_all_places_leaves_some),
         TEST(one_user_does_not_push_out_another),
         TEST(one_user_does_not_take_all_hosts_of_a_pattern),
