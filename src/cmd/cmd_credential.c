@@ -114,7 +114,7 @@ static bool open_bound(question *q)
     q->session.config_path = pq_strdup(bound->config);
     if (is_hidden(bound))
         return true;
-    if (!pq_trust_file(bound->config, &err))
+    if (!(bound->device ? pq_trust_way(bound->config, &err) : pq_trust_file(bound->config, &err)))
         return fail(q, &err);
     bool read = bound->device ? pq_config_load_device(bound->config, NULL, &q->session.config, &q->cli->errors)
                               : pq_config_load(bound->config, NULL, &q->session.config, &q->cli->errors);
