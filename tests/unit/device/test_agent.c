@@ -43,6 +43,7 @@ static bool look(void *context, pq_device_view *out)
         if (*line == 'c')
             pq_strings_add(&out->copied, line + 2);
         out->google = out->google || *line == 'g';
+        out->token = out->token || *line == 't';
         if (*line == 'b')
             out->begins = (time_t)strtoll(line + 2, NULL, 10);
         if (*line == 's')
@@ -68,6 +69,11 @@ static bool fetch(void *context, const char *asked, bool anew, pq_device_catch *
         (void)pq_sleep(60);
     if (strcmp(word, "slow") == 0)
         (void)pq_sleep(0.4);
+    if (strcmp(word, "pin") == 0) {
+        (void)pq_sleep(0.1);
+        out->pin_refused = true;
+        return pq_fail(err, PQ_ECONFIG, "device.yml:3", "look at it", "the token refuses the PIN");
+    }
     if (strcmp(word, "fail") == 0) {
         out->retry_after = second ? (double)second : -1;
         return pq_fail(err, (pq_code)first, asked, "a hint", "the cloud says no");
@@ -465,6 +471,30 @@ static void it_does_not_start_with_a_broken_configuration(void **state)
     free(f.socket);
 }
 
+/* A few wrong ones lock the token, whichever registry they were tried for. */
+static void a_wrong_pin_is_tried_once(void **state)
+{
+    fixture f = {.folder = *state};
+    f.socket = pq_path_join(*state, "s");
+    say(&f, "config", "t\nh one.example.com\nh two.example.com\nh three.example.com\n");
+    say(&f, "cloud", "pin");
+    start(&f, 0);
+    (void)pq_sleep(0.6);
+    for (int i = 0; i < 4; i++) {
+        PQ_AUTO_FREE char *answer = ask(&f, i % 2 ? host : other);
+        assert_string_equal(answer,
+                            "1pratique: device.yml:3: the token refuses the PIN (look at it; it is not tried again "
+                            "until that file or device.yml changes, or `systemctl reload "
+                            "pratique-device.service`)\n");
+    }
+    assert_int_equal(calls(&f), 1);
+    say(&f, "cloud", "good 3600");
+    say(&f, "certificate", "another");
+    gets(&f, host);
+    gets(&f, other);
+    end(&f);
+}
+
 static int begin_slowly(fixture *f, int signal_number)
 {
     int status = 0;
@@ -632,6 +662,7 @@ int main(void)
         TEST(a_copied_credential_is_not_kept),
         TEST(a_clock_before_the_certificate_is_waited_for),
         TEST(it_does_not_start_with_a_broken_configuration),
+        TEST(a_wrong_pin_is_tried_once),
         TEST(it_can_be_ended_before_it_serves),
         TEST(sighup_before_it_serves_does_not_end_it),
         TEST(a_clock_beyond_2038_is_no_clock_that_is_set),
