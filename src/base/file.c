@@ -8,6 +8,7 @@
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -105,6 +106,19 @@ bool pq_hold_standard_streams(void)
         if (fcntl(stream, F_GETFD) < 0 && open("/dev/null", modes[stream] | O_NOCTTY) != stream)
             return false;
     return true;
+}
+
+void pq_close_from(unsigned first, bool by_exec)
+{
+    enum { CLOEXEC = 4 /* CLOSE_RANGE_CLOEXEC */, ENOUGH = 65536 };
+    struct rlimit limit = {.rlim_cur = ENOUGH};
+    if (syscall(SYS_close_range, first, ~0u, by_exec ? CLOEXEC : 0u) == 0)
+        return;
+    /* Before Linux 5.9, or where a filter of system calls does not know it. */
+    (void)getrlimit(RLIMIT_NOFILE, &limit);
+    int end = limit.rlim_cur < ENOUGH ? (int)limit.rlim_cur : ENOUGH;
+    for (int fd = (int)first; fd < end; fd++)
+        (void)(by_exec ? fcntl(fd, F_SETFD, FD_CLOEXEC) : close(fd));
 }
 
 bool pq_write_fd(int fd, const char *name, const void *bytes, size_t length, pq_error *err)

@@ -8,6 +8,8 @@
 /* Puts /dev/null where standard input, output or error is closed, so that no file that is opened later takes their
  * place and gets what is printed. False when that cannot be done. */
 bool pq_hold_standard_streams(void) PQ_MUST_USE;
+/* Closes each descriptor from `first` on, or marks it to be closed by execve(). Allocates nothing. */
+void pq_close_from(unsigned first, bool by_exec);
 /* Reads all of a file into `out` (its cap counts). A file that is not regular, or larger than the cap, is an error. */
 bool pq_read_file(const char *path, pq_buf *out, pq_error *err) PQ_MUST_USE;
 /* The same, with the status of the very file that was read: what stands at the path may be another one by now. */

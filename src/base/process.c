@@ -80,7 +80,7 @@ static _Noreturn void become(const char *program, char **argv, char **environmen
     bool good = input >= 0 && dup2(input, 0) == 0;
     int out = p->standard[1] >= 0 ? p->standard[1] : p->output[1];
     good = good && dup2(out, 1) == 1 && dup2(p->output[1], 2) == 2;
-    (void)syscall(SYS_close_range, 3u, ~0u, 4u /* CLOSE_RANGE_CLOEXEC */);
+    pq_close_from(3, true);
     if (good && (!folder || chdir(folder) == 0))
         (void)execve(program, argv, environment);
     int number = errno;

@@ -15,5 +15,20 @@ bool pq_trust_status(const struct stat *status, const char *path, pq_error *err)
 /* The file, symbolic links followed, and the folder that it then lies in (where a sticky bit keeps others from
  * replacing it). PQ_ENOTFOUND when there is none. */
 bool pq_trust_file(const char *path, pq_error *err) PQ_MUST_USE;
-/* The same for a file that has a program run. PQ_ECONFIG. */
+/* One step on the way to a file: "/" and each folder from there down, each symbolic link, the file last. `shared`: it
+ * lies in a folder that others may write, and that a sticky bit keeps from replacing what is there. False ends the
+ * walk.
+ */
+typedef bool pq_trust_visit(void *context, const char *path, const struct stat *status, bool shared);
+/* Walks from the root down to a path, which may be relative, as the kernel does. False when `visit` ended it, or with
+ * an error: PQ_ENOTFOUND when there is no such file. */
+bool pq_trust_walk(const char *path, pq_trust_visit *visit, void *context, pq_error *err) PQ_MUST_USE;
+/* For what decides for root (a device.yml): the file, and every folder and link on the way to it, for whoever may
+ * rename one of them can put another file in its place. A folder in /tmp that is ours will do. A file right in /tmp
+ * will not, though it belongs to root: others may have brought it there, by a hard link, or from a folder of theirs
+ * that root once wrote it to. PQ_EDENIED with the one at fault as WHERE. */
+bool pq_trust_way(const char *path, pq_error *err) PQ_MUST_USE;
+/* The same without the file itself. */
+bool pq_trust_folders(const char *path, pq_error *err) PQ_MUST_USE;
+/* pq_trust_file() for a file that has a program run. PQ_ECONFIG. */
 bool pq_trust_to_run(const char *path, pq_error *err) PQ_MUST_USE;

@@ -5,7 +5,6 @@
 #include <jansson.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/binding.h"
@@ -115,7 +114,7 @@ static bool open_bound(question *q)
     q->session.config_path = pq_strdup(bound->config);
     if (is_hidden(bound))
         return true;
-    if (!pq_trust_file(bound->config, &err))
+    if (!(bound->device ? pq_trust_way(bound->config, &err) : pq_trust_file(bound->config, &err)))
         return fail(q, &err);
     bool read = bound->device ? pq_config_load_device(bound->config, NULL, &q->session.config, &q->cli->errors)
                               : pq_config_load(bound->config, NULL, &q->session.config, &q->cli->errors);
@@ -147,7 +146,7 @@ static bool open_configured(question *q)
 static bool open_question(question *q, const char *binding, bool *out_served)
 {
     /* The helper's lock goes on to no child of ours. */
-    (void)syscall(SYS_close_range, 3u, ~0u, 4u /* CLOSE_RANGE_CLOEXEC */);
+    pq_close_from(3, true);
     if (q->cli->config_option || q->cli->device_option) {
         *out_served = true;
         return open_configured(q);

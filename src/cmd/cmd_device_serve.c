@@ -9,7 +9,7 @@
 #include "base/token_cache.h"
 #include "cmd/commands.h"
 #include "cmd/session.h"
-#include "crypto/pkey.h"
+#include "crypto/identity.h"
 #include "device/agent.h"
 
 enum { FETCH_LIMIT = 60 };
@@ -31,6 +31,16 @@ static void add_file(pq_device_view *view, const pq_setting *place)
 {
     if (place->text && *place->text == '/')
         (void)pq_strings_add_once(&view->files, place->text);
+}
+
+/* An object, or the file that it is. */
+static void add_object(pq_device_view *view, const pq_setting *place)
+{
+    PQ_AUTO_FREE char *pin = place->text ? pq_identity_pin_file(place->text) : NULL;
+    if (pin)
+        (void)pq_strings_add_once(&view->files, pin);
+    view->token = view->token || (place->text && pq_identity_is_token(place->text));
+    add_file(view, place);
 }
 
 /* When the certificate begins, where that is had without a token; what is wrong with it the fetch says. */
@@ -56,8 +66,8 @@ static bool look(void *context, pq_device_view *out)
     }
     const pq_config *config = &session.config;
     pq_strings_add(&out->files, session.config_path);
-    add_file(out, &config->device.certificate);
-    add_file(out, &config->device.key);
+    add_object(out, &config->device.certificate);
+    add_object(out, &config->device.key);
     add_file(out, &config->device.ca);
     for (size_t i = 0; i < config->registry_count; i++) {
         const pq_config_registry *entry = &config->registries[i];
@@ -110,6 +120,7 @@ static bool fetch(void *context, const char *host, bool anew, pq_device_catch *o
         if (good)
             note_times(&session, host, out);
     }
+    out->pin_refused = !good && pq_identity_pin_refused();
     out->retry_after = session.http ? pq_http_told_to_wait(session.http) : -1;
     return good;
 }

@@ -156,6 +156,18 @@ static void show_mend(run *r, const pq_device_file *file)
              (unsigned)file->owner);
 }
 
+/* Taken from others, or closed to them, a folder of theirs would serve them no more. */
+static const char *tell_lost(run *r, const pq_device_file *file, pq_errors *problems)
+{
+    static const char hint[] = "move the file into a folder that nobody else may write, such as /etc/pratique";
+    PQ_AUTO_FREE char *where = where_of(r, file);
+    bool others = file->status.st_uid != file->owner;
+    (void)pq_errors_add(problems, PQ_ECONFIG, where, hint, "%s %s (mode %04o, user %u)", file->what,
+                        others ? "belongs to another user" : "is one that others may put files into",
+                        (unsigned)file->status.st_mode & 07777u, (unsigned)file->status.st_uid);
+    return "bad";
+}
+
 /* One file; `problems` gets what is left as it is. */
 static const char *treat_file(run *r, const pq_device_file *file, pq_errors *problems)
 {
@@ -164,6 +176,8 @@ static const char *treat_file(run *r, const pq_device_file *file, pq_errors *pro
         return "missing"; /* the check says so */
     if (pq_device_file_good(file))
         return "good";
+    if (file->lost)
+        return tell_lost(r, file, problems);
     if (r->fix && r->dry_run) {
         show_mend(r, file);
         return "to mend";

@@ -180,7 +180,10 @@ static int become_pratique(const pq_bound *bound, const char *binding, const cha
 {
     PQ_AUTO_ERROR err = {0};
     PQ_AUTO_STRINGS arguments = {0}, environment = {0};
-    if (!pq_trust_file(bound->program, &err) || (!is_hidden(bound) && !pq_trust_file(bound->config, &err)))
+    bool good = pq_trust_file(bound->program, &err);
+    if (good && !is_hidden(bound))
+        good = bound->device ? pq_trust_way(bound->config, &err) : pq_trust_file(bound->config, &err);
+    if (!good)
         return refuse_with(&err);
     const char *const words[] = {bound->program, "credential", action, "--binding", binding};
     for (size_t i = 0; i < (binding ? 5u : 3u); i++)

@@ -170,6 +170,11 @@ char *pq_identity_pin_file(const char *place)
     return pq_pkcs11_is_uri(place) ? pq_pkcs11_pin_file(place) : NULL;
 }
 
+bool pq_identity_pin_refused(void)
+{
+    return pq_pkcs11_pin_refused();
+}
+
 /* --- looking ------------------------------------------------------------------------------------------------------ */
 
 const pq_certificate *pq_identity_certificate(const pq_identity *identity)

@@ -27,6 +27,9 @@ bool pq_identity_examine(const pq_identity_place *place, pq_identity **out, pq_e
  * Owned. */
 bool pq_identity_is_token(const char *place);
 char *pq_identity_pin_file(const char *place) PQ_MUST_USE;
+/* Whether a token has refused its PIN in this process: what it is told again counts, and after a few it locks itself.
+ */
+bool pq_identity_pin_refused(void);
 void pq_identity_free(pq_identity *identity); /* NULL is fine */
 void pq_identity_cleanup(pq_identity **identity);
 

@@ -197,9 +197,17 @@ static reasons take_reasons(void)
     return why;
 }
 
+static bool pin_refused;
+
+bool pq_pkcs11_pin_refused(void)
+{
+    return pin_refused;
+}
+
 static bool fail_object(const address *from, const char *what, const char *where, pq_error *err)
 {
     reasons why = take_reasons();
+    pin_refused = pin_refused || why.locked || (why.pin && from->pin_file);
     if (why.locked)
         return pq_fail(err, PQ_ECONFIG, where, "the security officer must unlock it",
                        "the token is locked after too many wrong PINs");

@@ -17,3 +17,5 @@ char *pq_pkcs11_pin_file(const char *uri) PQ_MUST_USE;
 /* The key of a token; it stays there. PQ_ECONFIG with `where`: no module, no token, no such object, a wrong PIN. */
 bool pq_pkcs11_load_key(const char *uri, const char *where, EVP_PKEY **out, pq_error *err) PQ_MUST_USE;
 bool pq_pkcs11_load_certificate(const char *uri, const char *where, X509 **out, pq_error *err) PQ_MUST_USE;
+/* Whether a token has refused a PIN in this process: a few more, and it locks itself. */
+bool pq_pkcs11_pin_refused(void);

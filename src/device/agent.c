@@ -60,6 +60,8 @@ typedef struct agent {
     bool look_again; /* something changed while it was looked at */
     bool anew;       /* the next view is that of a SIGHUP */
     bool clock_wrong, clock_told;
+    bool unproved;        /* the token's PIN, since the view was read */
+    pq_error pin_refused; /* PQ_OK while it is not */
     entry *entries[ENTRIES_MOST];
     size_t entry_count;
     pq_clients clients;
@@ -176,7 +178,9 @@ static pq_span span_of(const char *text)
     return text ? (pq_span){text, strlen(text)} : (pq_span){0};
 }
 
-/* The result is an entry of the token cache, with the Retry-After in front. */
+static const char pin_word[] = " PIN";
+
+/* The result is an entry of the token cache, with the Retry-After, and whether a PIN was refused, in front. */
 static int run_fetch(void *context, int out)
 {
     const errand *e = context;
@@ -203,7 +207,7 @@ static int run_fetch(void *context, int out)
         written.message = span_of(err.message);
         written.hint = span_of(err.hint);
     }
-    pq_buf_addf(&text, "%.0f\n", got.retry_after);
+    pq_buf_addf(&text, "%.0f%s\n", got.retry_after, got.pin_refused ? pin_word : "");
     pq_token_entry_format(&written, &text);
     good = !text.overflow && pq_write_fd(out, "the agent", text.data, text.length, &ignored);
     pq_credential_clear(&got.credential);
@@ -290,6 +294,8 @@ static bool take_view(agent *a, double now)
     a->view = view;
     if (!same_files)
         note_files(a);
+    a->unproved = a->view.token;
+    pq_error_clear(&a->pin_refused);
     renew_entries(a, now);
     return true;
 }
@@ -309,7 +315,15 @@ static void end_look(agent *a, double now)
     }
 }
 
-/* The first time it is waited for. */
+/* Before there is anything that SIGHUP could renew. */
+static void take_end(agent *a)
+{
+    struct signalfd_siginfo info;
+    while (read(a->signals, &info, sizeof info) == (ssize_t)sizeof info)
+        a->ends = a->ends || info.ssi_signo != SIGHUP;
+}
+
+/* The first time it is waited for. False when device.yml cannot be read, or we are to end. */
 static bool look_first(agent *a)
 {
     PQ_AUTO_ERROR err = {0};
@@ -322,9 +336,8 @@ static bool look_first(agent *a)
     while ((state = pq_work_look(&a->look, boot_time(), NULL)) == PQ_WORK_RUNS) {
         struct pollfd polled[] = {{.fd = a->look.fd, .events = POLLIN}, {.fd = a->signals, .events = POLLIN}};
         (void)poll(polled, 2, 500);
-        if (polled[1].revents)
-            pq_work_clear(&a->look);
-        if (!a->look.child)
+        take_end(a);
+        if (a->ends)
             return false;
     }
     bool good = state == PQ_WORK_DONE && take_view(a, boot_time());
@@ -338,8 +351,13 @@ static bool look_first(agent *a)
 
 static void watch_clock(const agent *a)
 {
-    /* Fires in the far future, or as soon as somebody sets the clock (timerfd_create(2), TFD_TIMER_CANCEL_ON_SET). */
-    struct itimerspec never = {.it_value = {.tv_sec = INT32_MAX}};
+    /* Fires at the end of time, or as soon as somebody sets the clock (timerfd_create(2), TFD_TIMER_CANCEL_ON_SET). An
+     * end that can come, as 2038 does, would fire for ever. A kernel before 5.1 takes no later one from programs of 32
+     * bits. */
+    struct itimerspec never = {.it_value = {.tv_sec = INT64_MAX}};
+    if (timerfd_settime(a->clock, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL) == 0)
+        return;
+    never.it_value.tv_sec = INT32_MAX;
     (void)timerfd_settime(a->clock, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL);
 }
 
@@ -460,15 +478,30 @@ static void keep_credential(entry *e, const pq_token_entry *got, double now)
     pq_error_clear(&e->failure);
 }
 
+/* To try it again would lock the token, and is in vain. */
+static void keep_refusal(agent *a, pq_error *err)
+{
+    PQ_AUTO_FREE char *hint = pq_steal(err->hint);
+    err->hint = pq_asprintf("%s%sit is not tried again until that file or device.yml changes, or `systemctl reload "
+                            "pratique-device.service`",
+                            hint ? hint : "", hint ? "; " : "");
+    (void)pq_fail(&a->pin_refused, err->code, err->where, err->hint, "%s", err->message);
+}
+
 /* False when it is not what run_fetch() writes. */
-static bool take_result(entry *e, const pq_buf *output, double now)
+static bool take_result(agent *a, entry *e, const pq_buf *output, double now)
 {
     const char *text = pq_buf_text(output), *end = memchr(text, '\n', output->length);
     pq_token_entry got;
     char *stop = NULL;
     double retry_after = end ? strtod(text, &stop) : 0;
-    if (!end || stop != end || !pq_token_entry_parse(end + 1, output->length - (size_t)(end + 1 - text), &got))
+    bool pin_refused = end && pq_starts_with(stop, pin_word);
+    if (!end || stop + (pin_refused ? strlen(pin_word) : 0) != end ||
+        !pq_token_entry_parse(end + 1, output->length - (size_t)(end + 1 - text), &got))
         return false;
+    /* These are said before, or without, the key. */
+    if (got.code != PQ_ECONFIG && got.code != PQ_ESYSTEM && !e->copied)
+        a->unproved = false;
     if (!got.code) {
         keep_credential(e, &got, now);
         return true;
@@ -479,11 +512,13 @@ static bool take_result(entry *e, const pq_buf *output, double now)
                          .hint = text_of(got.hint)};
     if (!err.where)
         err.where = pq_strdup(e->host);
+    if (pin_refused && !e->changed)
+        keep_refusal(a, &err);
     keep_failure(e, &err, retry_after, now);
     return true;
 }
 
-static void end_fetch(const agent *a, entry *e, double now)
+static void end_fetch(agent *a, entry *e, double now)
 {
     PQ_AUTO_ERROR err = {0};
     int status = 0;
@@ -493,7 +528,7 @@ static void end_fetch(const agent *a, entry *e, double now)
     if (state == PQ_WORK_LATE)
         (void)pq_fail(&err, PQ_ETRANSPORT, e->host, NULL, "asking for a credential did not end within %.0f seconds",
                       a->options->fetch_limit);
-    else if (state == PQ_WORK_FAILED || !take_result(e, &e->work.output, now))
+    else if (state == PQ_WORK_FAILED || !take_result(a, e, &e->work.output, now))
         (void)pq_fail(&err, PQ_ESYSTEM, e->host, NULL, "the process that asks for its credential broke off (status %d)",
                       status);
     if (err.code != PQ_OK)
@@ -507,14 +542,19 @@ static double next_of(const agent *a, const entry *e)
     bool waited = somebody_waits(a, e->host);
     if (e->work.child)
         return e->work.deadline;
-    if (a->clock_wrong || a->look.child || (e->copied && !waited))
+    if (a->clock_wrong || a->look.child || (e->copied && !waited) || (!e->copied && a->pin_refused.code != PQ_OK))
         return INFINITY;
     return pq_schedule_next(&e->schedule, waited && !is_good(e));
 }
 
+static bool may_start_more(const agent *a)
+{
+    return fetches(a) < (a->unproved ? 1 : FETCHES_AT_ONCE);
+}
+
 static void start_fetches(agent *a, double now)
 {
-    for (size_t i = 0; i < a->entry_count && fetches(a) < FETCHES_AT_ONCE; i++) {
+    for (size_t i = 0; i < a->entry_count && may_start_more(a); i++) {
         entry *e = a->entries[i];
         if (e->work.child || next_of(a, e) > now)
             continue;
@@ -579,6 +619,11 @@ static void settle(agent *a, pq_client *client, double now)
     } else if (is_good(e) || (left_of(e) > 0 && e->got >= client->since)) {
         /* What came since it was asked for is the best that can be had. */
         give(client, e, now);
+    } else if (a->pin_refused.code != PQ_OK && !e->copied) {
+        if (left_of(e) > 0)
+            give(client, e, now);
+        else
+            give_reason(client, &a->pin_refused, 0, now);
     } else {
         bool failed = e->failure.code != PQ_OK, in_time = now < client->deadline - 1;
         double next = pq_schedule_next(&e->schedule, true);
@@ -649,7 +694,7 @@ static void take_signals(agent *a, double now)
 static double next_event(const agent *a)
 {
     double next = pq_clients_deadline(&a->clients, INFINITY);
-    bool room = fetches(a) < FETCHES_AT_ONCE;
+    bool room = may_start_more(a);
     for (size_t i = 0; i < a->clients.count; i++)
         if (pq_client_waits(a->clients.at[i]))
             next = fmin(next, a->clients.at[i]->deadline - 1);
@@ -741,6 +786,7 @@ static void agent_clear(agent *a)
     pq_work_clear(&a->look);
     pq_device_view_clear(&a->view);
     pq_strings_clear(&a->files);
+    pq_error_clear(&a->pin_refused);
 }
 
 bool pq_device_serve(const pq_device_options *options, pq_error *err)
@@ -759,6 +805,7 @@ bool pq_device_serve(const pq_device_options *options, pq_error *err)
             poll_once(&a);
         pq_notify_say(options->notify, "STOPPING=1");
     }
+    good = good || a.ends;
     agent_clear(&a);
     (void)sigprocmask(SIG_SETMASK, &before, NULL);
     return good;

@@ -17,6 +17,9 @@
  * anew: failures are forgotten, and who asks next gets what was fetched since, or, if that cannot be had, what there
  * was. On SIGHUP what the token cache keeps will not do either: whatever is wrong with a credential, that renews it.
  *
+ * A PIN that a token refuses is not tried again before something of that has changed, for it locks itself after a few.
+ * Until it is known to be right, one fetch at a time uses it.
+ *
  * While the machine's clock cannot be right, before the certificate began or before this program was written, nothing
  * is asked for: certificates and signatures would fail. It says so, to the journal and to those who ask, and goes on as
  * soon as the clock is set. */
@@ -33,6 +36,7 @@ typedef struct pq_device_catch {
     time_t fetched;     /* when the cloud was asked for it: it may come from the token cache */
     time_t refresh;     /* before then the token cache would not ask anew; 0 when there is none */
     double retry_after; /* of a failure: seconds that the service asks to wait; negative when it does not */
+    bool pin_refused;   /* of a failure: the token's PIN is wrong */
 } pq_device_catch;
 
 typedef struct pq_device_options {

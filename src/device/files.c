@@ -5,7 +5,9 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/log.h"
 #include "base/shell.h"
+#include "base/trust.h"
 #include "crypto/identity.h"
 
 enum { OPEN_TO_OTHERS = S_IWGRP | S_IWOTH };
@@ -43,8 +45,46 @@ static bool is_listed(const pq_device_files *files, const char *real)
     return false;
 }
 
+static void take(pq_device_files *files, const pq_device_file *file)
+{
+    files->at = pq_grow(files->at, &files->capacity, files->count + 1, sizeof *files->at);
+    files->at[files->count++] = *file;
+}
+
+typedef struct way {
+    pq_device_files *files;
+    const char *direct; /* the folder that the file lies in */
+    unsigned line;
+} way;
+
+static void add_folder(const way *to, const char *path, const struct stat *status, bool lost)
+{
+    pq_device_file folder = {.line = to->line, .status = *status};
+    decide(&folder, to->files->service);
+    folder.lost = lost || folder.status.st_uid != folder.owner;
+    if (is_listed(to->files, path) || (!folder.lost && pq_device_file_good(&folder)))
+        return;
+    folder.what = pq_streq(path, to->direct) ? "its folder" : "a folder on the way to it";
+    folder.path = pq_strdup(path);
+    folder.real = pq_strdup(path);
+    take(to->files, &folder);
+}
+
+static bool visit(void *context, const char *path, const struct stat *status, bool shared)
+{
+    const way *to = context;
+    struct stat above;
+    PQ_AUTO_FREE char *folder = pq_path_dirname(path);
+    if (S_ISDIR(status->st_mode))
+        add_folder(to, path, status, false);
+    else if (shared && stat(folder, &above) == 0)
+        add_folder(to, folder, &above, true);
+    return true;
+}
+
 static void add(pq_device_files *files, const char *path, const char *what, unsigned line, bool secret)
 {
+    PQ_AUTO_ERROR ignored = {0};
     pq_device_file file = {.path = pq_strdup(path), .what = what, .line = line, .secret = secret};
     file.real = realpath(path, NULL);
     if (file.real && (is_listed(files, file.real) || stat(file.real, &file.status) != 0)) {
@@ -52,23 +92,14 @@ static void add(pq_device_files *files, const char *path, const char *what, unsi
         free(file.real);
         return;
     }
-    if (file.real)
+    if (file.real) {
+        PQ_AUTO_FREE char *direct = pq_path_dirname(file.real);
+        way to = {.files = files, .direct = direct, .line = line};
         decide(&file, files->service);
-    files->at = pq_grow(files->at, &files->capacity, files->count + 1, sizeof *files->at);
-    files->at[files->count++] = file;
-    if (!file.real)
-        return;
-    PQ_AUTO_FREE char *folder = pq_path_dirname(file.real);
-    pq_device_file above = {.what = "its folder", .line = line};
-    if (is_listed(files, folder) || stat(folder, &above.status) != 0)
-        return;
-    decide(&above, files->service);
-    if (pq_device_file_good(&above))
-        return;
-    above.path = pq_strdup(folder);
-    above.real = pq_strdup(folder);
-    files->at = pq_grow(files->at, &files->capacity, files->count + 1, sizeof *files->at);
-    files->at[files->count++] = above;
+        if (!pq_trust_walk(path, visit, &to, &ignored))
+            pq_detail("%s: %s", path, ignored.message);
+    }
+    take(files, &file);
 }
 
 static void add_object(pq_device_files *files, const pq_setting *setting, const char *what, bool secret)
@@ -99,12 +130,12 @@ void pq_device_files_find(const pq_config *config, const char *path, uid_t servi
 
 bool pq_device_file_good(const pq_device_file *file)
 {
-    return (file->status.st_mode & 07777) == file->mode && file->status.st_uid == file->owner;
+    return !file->lost && (file->status.st_mode & 07777) == file->mode && file->status.st_uid == file->owner;
 }
 
 char *pq_device_file_command(const pq_device_file *file)
 {
-    if (!file->real || pq_device_file_good(file))
+    if (!file->real || file->lost || pq_device_file_good(file))
         return NULL;
     PQ_AUTO_BUF command = PQ_BUF(SIZE_MAX / 2);
     bool chown_too = file->status.st_uid != file->owner;
@@ -121,6 +152,9 @@ char *pq_device_file_command(const pq_device_file *file)
 
 bool pq_device_file_mend(const pq_device_file *file, pq_error *err)
 {
+    PQ_AUTO_FREE char *folder = pq_path_dirname(file->real);
+    if (!pq_trust_folders(S_ISDIR(file->status.st_mode) ? folder : file->path, err))
+        return pq_error_wrap(err, "%s is not mended", file->path);
     PQ_AUTO_CLOSE int fd = open(file->real, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     struct stat now;
     if (fd < 0 || fstat(fd, &now) != 0)

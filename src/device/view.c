@@ -6,7 +6,7 @@
 #include "config/host.h"
 
 /* Records, each a letter and text, with a NUL behind: any path can be one. */
-enum { HOST = 'h', COPIED = 'c', GOOGLE = 'g', FILE_PATH = 'f', BEGINS = 'b', END = '.' };
+enum { HOST = 'h', COPIED = 'c', GOOGLE = 'g', TOKEN = 't', FILE_PATH = 'f', BEGINS = 'b', END = '.' };
 
 void pq_device_view_clear(pq_device_view *view)
 {
@@ -36,6 +36,8 @@ void pq_device_view_write(const pq_device_view *view, pq_buf *out)
     add_records(out, FILE_PATH, &view->files);
     if (view->google)
         add_record(out, GOOGLE, "");
+    if (view->token)
+        add_record(out, TOKEN, "");
     add_record(out, BEGINS, begins);
     add_record(out, END, "");
 }
@@ -55,6 +57,9 @@ static bool read_record(char kind, const char *text, pq_device_view *out)
         return true;
     case GOOGLE:
         out->google = true;
+        return true;
+    case TOKEN:
+        out->token = true;
         return true;
     case BEGINS:
         if (!pq_parse_number(text, INT64_MAX, &number))

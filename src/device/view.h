@@ -10,6 +10,7 @@
 typedef struct pq_device_view {
     pq_strings hosts;  /* that are served, in normal form, Docker Hub as docker.io */
     pq_strings copied; /* those of `hosts` whose entry uses a file that was copied here: nothing is kept for them */
+    bool token;        /* certificate or key lie in one, which a PIN opens */
     bool google;       /* all registries of Google are served besides */
     pq_strings files;  /* that decide: device.yml, certificate, key, … */
     time_t begins;     /* of the certificate, if it is a file; else 0 */

@@ -5,9 +5,10 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "base/file.h"
 
 enum { OUT = 3 };
 
@@ -26,7 +27,7 @@ static _Noreturn void be_the_child(pq_work_function *function, void *context, in
     if (out != OUT && dup2(out, OUT) != OUT)
         _exit(1);
     (void)fcntl(OUT, F_SETFD, FD_CLOEXEC);
-    (void)syscall(SYS_close_range, (unsigned)OUT + 1, ~0u, 0u);
+    pq_close_from((unsigned)OUT + 1, false);
     _exit(function(context, OUT));
 }
 

@@ -152,3 +152,23 @@ def test_a_device_is_known_by_its_file(device):
 def test_a_file_that_others_may_change_is_not_taken(device):
     device.config.chmod(0o666)
     assert f"{device.config}: can be written by other users (mode 0666)" in device.run("config", "check", status=2).err
+
+
+def test_a_folder_above_that_others_may_change(device):
+    device.config.chmod(0o644)
+    device.place.root.chmod(0o777)
+    told = device.run("config", "check", status=2).err
+    assert (f"pratique: {device.place.root}: the folder can be written by other users (mode 0777): others could put something else in the "
+            f"place of {device.config} (chmod go-w {device.place.root})") in told
+    device.place.root.chmod(0o755)
+    device.run("config", "check")
+
+
+def test_a_file_of_the_folder_of_all(device):
+    """It may be root's, and yet others may have brought it there."""
+    shared = device.place.root / "shared"
+    shared.mkdir()
+    shared.chmod(0o1777)
+    config = device.put(shared / "device.yml", device.config.read_bytes())
+    told = device.place.run("--device-config", config, "config", "check", status=2).err
+    assert f"{config}: lies in a folder that others may put files into" in told and "move it into a folder that nobody else may" in told

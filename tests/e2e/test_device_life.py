@@ -269,6 +269,30 @@ def test_a_token_that_is_lost_in_its_chip(place, lab):
         assert "softhsm" not in maps and "pkcs11" not in maps
 
 
+def test_a_wrong_pin_is_not_tried_until_the_token_is_locked(place, lab):
+    """By what the module was asked: OpenSC's spy writes that down."""
+    spy = Path(f"/usr/lib/{os.uname().machine}-linux-gnu/pkcs11-spy.so")
+    if not spy.exists():
+        pytest.skip("opensc is not installed")
+    token, log = lab.softhsm("dev-9"), place.work / "spy.log"
+    pin = place.work / "pin"
+    pin.write_text("this-is-not-the-pin")
+    pin.chmod(0o600)
+    wrong = token.key_uri.replace(str(token.pin_file), str(pin))
+    config = lab.device_config(place.work, token, ["iot", "gateway"], identity={"key": wrong})
+    env = {**token.env, "PKCS11_MODULE_PATH": str(spy), "PKCS11SPY": token.env["PKCS11_MODULE_PATH"], "PKCS11SPY_OUTPUT": str(log)}
+    with Agent(place, config, env=env, boot_window=0) as agent:
+        for _ in range(3):
+            for host in (lab.hosts["ecr"], lab.hosts["fleet"]):
+                reason = agent.reason(host)
+                assert f"the token refuses the PIN of {pin}" in reason and "it is not tried again until" in reason
+        assert log.read_text().count("CKR_PIN_INCORRECT") == 1
+        put(token.pin_file, pin)
+        assert agent.get(lab.hosts["ecr"])[0] == "AWS"
+        assert agent.get(lab.hosts["fleet"])[0] == "dev-9"
+    pin.unlink(), log.unlink()  # which hold a secret of the lab's
+
+
 # The clock.
 
 

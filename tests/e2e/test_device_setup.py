@@ -170,6 +170,46 @@ def test_a_pin_and_an_open_folder(device):
     assert (stat.S_IMODE(pin.stat().st_mode), stat.S_IMODE(folder.stat().st_mode)) == (0o600, 0o755)
 
 
+def test_every_folder_on_the_way(device):
+    above = device.place.root / "above"
+    below = above / "below"
+    below.mkdir(parents=True)
+    key = device.put(below / "pkey.pem", device.key.read_bytes(), 0o640)
+    device.put(device.config, device.config.read_bytes().replace(bytes(device.key), bytes(key)))
+    above.chmod(0o775)
+    told = set_up(device, status=2).err
+    assert f"{device.where(3)}: {above}: a folder on the way to it can be changed by others (mode 0775, user" in told
+    assert f"(chmod 755 {above}, as --fix does)" in told
+    set_up(device, "--fix")
+    assert [stat.S_IMODE(p.stat().st_mode) for p in (above, below, key)] == [0o755, 0o755, 0o600]
+
+
+def test_nothing_is_mended_that_others_have_chosen(device, secret):
+    """Right in a folder like /tmp a name can be a link of anybody's, to a file of root's that all must be able to read."""
+    shared = device.place.root / "shared"
+    shared.mkdir()
+    shared.chmod(0o1777)
+    victim = device.put(device.place.root / "passwd", device.key.read_bytes(), 0o644)
+    (shared / "pkey.pem").symlink_to(victim)
+    device.put(device.config, device.config.read_bytes().replace(bytes(device.key), bytes(shared / "pkey.pem")))
+    told = set_up(device, "--fix", status=2).err
+    assert "is one that others may put files into (mode 1777" in told and "move the file into a folder that nobody else may write" in told
+    assert f"{shared}/pkey.pem is not mended" in told
+    assert stat.S_IMODE(victim.stat().st_mode) == 0o644 and stat.S_IMODE(shared.stat().st_mode) == 0o1777
+
+
+@pytest.mark.skipif(not is_root(), reason="giving files away takes root")
+def test_a_home_is_not_taken_from_its_user(device):
+    home = device.place.root / "home-of-pi"
+    home.mkdir()
+    key = device.put(home / "pkey.pem", device.key.read_bytes(), 0o600)
+    device.put(device.config, device.config.read_bytes().replace(bytes(device.key), bytes(key)))
+    os.chown(home, 4242, 4242)
+    told = set_up(device, "--fix", status=2).err
+    assert f"{home}: its folder belongs to another user (mode 0755, user 4242) (move the file into a folder that" in told
+    assert home.stat().st_uid == 4242
+
+
 @pytest.mark.skipif(not is_root(), reason="giving files away takes root")
 def test_files_of_other_users(device):
     os.chown(device.key, 4242, 4242)

@@ -142,7 +142,10 @@ static bool fail_to_reach(const pq_hub_creds_call *call, pq_error *err)
 bool pq_hub_creds_get(const pq_hub_creds_call *call, pq_credential *out, pq_error *err)
 {
     *out = (pq_credential){0};
-    PQ_AUTO_FREE char *url = pq_asprintf("%s/hub-creds/", call->gateway);
+    size_t length = strlen(call->gateway);
+    while (length && call->gateway[length - 1] == '/')
+        length--;
+    PQ_AUTO_FREE char *url = pq_asprintf("%.*s/hub-creds/", (int)length, call->gateway);
     PQ_AUTO_STRINGS headers = {0};
     pq_strings_add(&headers, "Accept: application/json");
     const pq_http_trust trust = {.ca_file = call->ca_file, .alone = true};

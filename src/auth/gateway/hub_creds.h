@@ -21,7 +21,7 @@ enum { PQ_HUB_CREDS_LIFE = 15 * 60 };
 bool pq_hub_creds_read(const void *bytes, size_t length, time_t now, pq_credential *out, pq_error *err) PQ_MUST_USE;
 
 typedef struct pq_hub_creds_call {
-    const char *gateway; /* https URL without a slash at its end */
+    const char *gateway; /* https URL; a slash at its end is none of the path's */
     const char *ca_file; /* trusted alone; NULL: what this machine trusts */
     const pq_identity *identity;
     const char *where; /* for warnings and notes: the registry's host */

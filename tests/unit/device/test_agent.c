@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -41,8 +43,11 @@ static bool look(void *context, pq_device_view *out)
         if (*line == 'c')
             pq_strings_add(&out->copied, line + 2);
         out->google = out->google || *line == 'g';
+        out->token = out->token || *line == 't';
         if (*line == 'b')
             out->begins = (time_t)strtoll(line + 2, NULL, 10);
+        if (*line == 's')
+            (void)pq_sleep(0.6);
     }
     return out->hosts.count > 0;
 }
@@ -64,6 +69,11 @@ static bool fetch(void *context, const char *asked, bool anew, pq_device_catch *
         (void)pq_sleep(60);
     if (strcmp(word, "slow") == 0)
         (void)pq_sleep(0.4);
+    if (strcmp(word, "pin") == 0) {
+        (void)pq_sleep(0.1);
+        out->pin_refused = true;
+        return pq_fail(err, PQ_ECONFIG, "device.yml:3", "look at it", "the token refuses the PIN");
+    }
     if (strcmp(word, "fail") == 0) {
         out->retry_after = second ? (double)second : -1;
         return pq_fail(err, (pq_code)first, asked, "a hint", "the cloud says no");
@@ -466,6 +476,87 @@ static void it_does_not_start_with_a_broken_configuration(void **state)
     free(f.socket);
 }
 
+/* A few wrong ones lock the token, whichever registry they were tried for. */
+static void a_wrong_pin_is_tried_once(void **state)
+{
+    fixture f = {.folder = *state};
+    f.socket = pq_path_join(*state, "s");
+    say(&f, "config", "t\nh one.example.com\nh two.example.com\nh three.example.com\n");
+    say(&f, "cloud", "pin");
+    start(&f, 0);
+    (void)pq_sleep(0.6);
+    for (int i = 0; i < 4; i++) {
+        PQ_AUTO_FREE char *answer = ask(&f, i % 2 ? host : other);
+        assert_string_equal(answer,
+                            "1pratique: device.yml:3: the token refuses the PIN (look at it; it is not tried again "
+                            "until that file or device.yml changes, or `systemctl reload "
+                            "pratique-device.service`)\n");
+    }
+    assert_int_equal(calls(&f), 1);
+    say(&f, "cloud", "good 3600");
+    say(&f, "certificate", "another");
+    gets(&f, host);
+    gets(&f, other);
+    end(&f);
+}
+
+static int begin_slowly(fixture *f, int signal_number)
+{
+    int status = 0;
+    f->socket = pq_path_join(f->folder, "s");
+    say(f, "config", "s\nh one.example.com\n");
+    start(f, LATER);
+    (void)pq_sleep(0.2);
+    assert_int_equal(kill(f->agent, signal_number), 0);
+    if (signal_number != SIGHUP)
+        assert_int_equal(waitpid(f->agent, &status, 0), f->agent);
+    return status;
+}
+
+static void it_can_be_ended_before_it_serves(void **state)
+{
+    fixture f = {.folder = *state};
+    assert_int_equal(begin_slowly(&f, SIGTERM), 0);
+    free(f.socket);
+}
+
+static void sighup_before_it_serves_does_not_end_it(void **state)
+{
+    PQ_CLEANUP(end) fixture f = {.folder = *state};
+    say(&f, "cloud", "good 3600");
+    (void)begin_slowly(&f, SIGHUP);
+    gets(&f, host);
+}
+
+/* As the kernel does by a clock of the year 2100: what is to fire before that fires at once. */
+static bool in_2100;
+
+int timerfd_settime(int fd, int flags, const struct itimerspec *at, struct itimerspec *old)
+{
+    const time_t year_2100 = 4102444800;
+    struct itimerspec wanted = *at;
+    if (in_2100 && flags & TFD_TIMER_CANCEL_ON_SET && wanted.it_value.tv_sec < year_2100)
+        wanted.it_value.tv_sec = 1;
+#ifdef SYS_timerfd_settime64
+    return (int)syscall(SYS_timerfd_settime64, fd, flags, &wanted, old);
+#else
+    return (int)syscall(SYS_timerfd_settime, fd, flags, &wanted, old);
+#endif
+}
+
+/* What fails is forgotten when the clock is set, and asked for anew. */
+static void a_clock_beyond_2038_is_no_clock_that_is_set(void **state)
+{
+    in_2100 = true;
+    FIXTURE(state, LATER, "fail 4");
+    in_2100 = false;
+    for (int i = 0; i < 3; i++) {
+        PQ_AUTO_FREE char *answer = ask(&f, host);
+        assert_true(pq_starts_with(answer, "1"));
+    }
+    assert_int_equal(calls(&f), 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, pq_folder_make, pq_folder_remove)
 
 /* --- other users ----------------------------------------------------------------------------------------------------
@@ -573,6 +664,10 @@ int main(void)
         TEST(a_copied_credential_is_not_kept),
         TEST(a_clock_before_the_certificate_is_waited_for),
         TEST(it_does_not_start_with_a_broken_configuration),
+        TEST(a_wrong_pin_is_tried_once),
+        TEST(it_can_be_ended_before_it_serves),
+        TEST(sighup_before_it_serves_does_not_end_it),
+        TEST(a_clock_beyond_2038_is_no_clock_that_is_set),
         TEST(one_user_who_waits_in_all_places_leaves_some),
         TEST(one_user_does_not_push_out_another),
         TEST(one_user_does_not_take_all_hosts_of_a_pattern),

@@ -7,7 +7,7 @@
 static void it_comes_back_as_it_was(void **state)
 {
     (void)state;
-    PQ_AUTO_DEVICE_VIEW view = {.google = true, .begins = 1700000000}, again = {0};
+    PQ_AUTO_DEVICE_VIEW view = {.google = true, .token = true, .begins = 1700000000}, again = {0};
     PQ_AUTO_BUF text = PQ_BUF(4096);
     pq_strings_add(&view.hosts, "ghcr.io");
     pq_strings_add(&view.hosts, "acme.azurecr.io");
@@ -19,7 +19,7 @@ static void it_comes_back_as_it_was(void **state)
     assert_string_equal(again.hosts.at[1], "acme.azurecr.io");
     assert_true(pq_strings_have(&again.copied, "ghcr.io"));
     assert_string_equal(again.files.at[0], "/etc/a file\nof two lines");
-    assert_true(again.google);
+    assert_true(again.google && again.token);
     assert_int_equal(again.begins, 1700000000);
     assert_true(pq_device_view_serves(&again, "ghcr.io"));
     assert_true(pq_device_view_serves(&again, "europe-docker.pkg.dev"));

@@ -71,15 +71,34 @@ static void what_is_wrong_is_named_and_nothing_quoted(void **state)
     }
 }
 
-static bool ask(fake_aws *fake, const pq_identity *identity, const char *ca, pq_credential *out, pq_error *err)
+static bool ask_at(const char *gateway, fake_aws *fake, const pq_identity *identity, const char *ca, pq_credential *out,
+                   pq_error *err)
 {
-    const pq_hub_creds_call call = {.gateway = "https://gateway.example.com:8443",
+    const pq_hub_creds_call call = {.gateway = gateway,
                                     .ca_file = ca,
                                     .identity = identity,
                                     .where = "hub.example.com",
                                     .send = fake_aws_send,
                                     .send_context = fake};
     return pq_hub_creds_get(&call, out, err);
+}
+
+static bool ask(fake_aws *fake, const pq_identity *identity, const char *ca, pq_credential *out, pq_error *err)
+{
+    return ask_at("https://gateway.example.com:8443", fake, identity, ca, out, err);
+}
+
+/* As people copy it from a browser. Many servers do not take `//hub-creds/`, or lead elsewhere from there. */
+static void a_slash_at_the_end_of_the_address_is_no_second_one(void **state)
+{
+    static const fake_answer answer = {200, NULL, "{\"Username\":\"u\",\"Secret\":\"s\"}"};
+    PQ_AUTO_IDENTITY *identity = device_open(*state, DEVICE_EC, DEVICE_EC_KEY);
+    fake_aws fake = {.answers = &answer, .count = 1};
+    PQ_AUTO_ERROR err = {0};
+    PQ_AUTO_CREDENTIAL credential = {0};
+    assert_true(ask_at("https://gateway.example.com/below/", &fake, identity, NULL, &credential, &err));
+    assert_string_equal(fake.urls.at[0], "https://gateway.example.com/below/hub-creds/");
+    fake_aws_clear(&fake);
 }
 
 static void the_certificate_is_shown_to_the_gateway_alone(void **state)
@@ -172,6 +191,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_answer_is_read_with_its_end),
         cmocka_unit_test(what_is_wrong_is_named_and_nothing_quoted),
+        cmocka_unit_test_setup_teardown(a_slash_at_the_end_of_the_address_is_no_second_one, pq_folder_make,
+                                        pq_folder_remove),
         cmocka_unit_test_setup_teardown(the_certificate_is_shown_to_the_gateway_alone, pq_folder_make,
                                         pq_folder_remove),
         cmocka_unit_test_setup_teardown(each_refusal_is_told_with_its_mend, pq_folder_make, pq_folder_remove),
