@@ -6,6 +6,7 @@
 
 import datetime
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -136,6 +137,24 @@ class Identity(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         done = self.run_driver(self.places("ec", False)[0], key_place.replace("softhsm/lib", "nowhere/lib"), "ES256")
         self.assertIn(b"the PKCS#11 module /usr/lib/nowhere/libsofthsm2.so cannot be read", done.stderr)
+
+    def test_a_module_that_others_may_write_is_not_loaded(self):
+        """It would run as us, root as a rule."""
+        certificate_place, key_place = self.places("ec", False)[0], self.places("ec", True)[1]
+        folder = self.here / "modules"
+        folder.mkdir()
+        module = folder / "module.so"
+        shutil.copy("/usr/lib/softhsm/libsofthsm2.so", module)
+        key_place += f"&module-path={module}"
+        module.chmod(0o755)
+        self.assertEqual(self.run_driver(certificate_place, key_place, "ES256").returncode, 0)
+        module.chmod(0o757)
+        self.refused(certificate_place, key_place,
+                     f"the PKCS#11 module {module} is not loaded: {module}: can be written by other users")
+        module.chmod(0o755)
+        folder.chmod(0o777)
+        self.refused(certificate_place, key_place,
+                     f"is not loaded: {folder}: the folder can be written by other users (mode 0777)")
 
     def refused(self, certificate_place, key_place, words):
         done = self.run_driver(certificate_place, key_place, "ES256")
