@@ -437,8 +437,9 @@ static void keep_failure(entry *e, pq_error *err, double retry_after, double now
             PQ_AUTO_FREE char *message = pq_steal(err->message);
             err->message = pq_asprintf("%s; %s %s", message, issued, expires);
         }
-        pq_credential_clear(&e->credential);
     }
+    if (is_refused(err))
+        pq_credential_clear(&e->credential);
     pq_schedule_failed(&e->schedule, now, left_of(e), pq_failure_kind_of(err->code), retry_after, chance());
     if (!same) {
         PQ_AUTO_BUF text = PQ_BUF(PQ_MAX_MESSAGE);
@@ -655,7 +656,8 @@ static void settle_all(agent *a, double now)
             settle(a, a->clients.at[i], now);
     for (size_t i = a->entry_count; i-- > 0;) {
         entry *e = a->entries[i];
-        if (e->credential.secret && (e->copied || left_of(e) <= 0))
+        /* What is over by the clock of the day alone may be good yet, when somebody sets that right. */
+        if (e->credential.secret && (e->copied || boot_time() - e->got >= e->life))
             pq_credential_clear(&e->credential);
         if (!e->work.child && now - e->asked > UNASKED && !e->named) {
             entry_free(e);
