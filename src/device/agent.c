@@ -441,6 +441,9 @@ static void keep_failure(entry *e, pq_error *err, double retry_after, double now
     if (is_refused(err))
         pq_credential_clear(&e->credential);
     pq_schedule_failed(&e->schedule, now, left_of(e), pq_failure_kind_of(err->code), retry_after, chance());
+    /* What made it fail may have been mended meanwhile. */
+    if (e->changed)
+        pq_schedule_forget(&e->schedule, now);
     if (!same) {
         PQ_AUTO_BUF text = PQ_BUF(PQ_MAX_MESSAGE);
         pq_error_format(err, &text);

@@ -75,7 +75,9 @@ static bool fetch(void *context, const char *asked, bool anew, pq_device_catch *
         out->pin_refused = true;
         return pq_fail(err, PQ_ECONFIG, "device.yml:3", "look at it", "the token refuses the PIN");
     }
-    if (strcmp(word, "fail") == 0) {
+    if (strcmp(word, "late") == 0)
+        (void)pq_sleep(0.5);
+    if (strcmp(word, "fail") == 0 || strcmp(word, "late") == 0) {
         out->retry_after = second ? (double)second : -1;
         return pq_fail(err, (pq_code)first, asked, "a hint", "the cloud says no");
     }
@@ -496,6 +498,20 @@ static void a_wrong_pin_is_tried_once(void **state)
     end(&f);
 }
 
+static void what_is_mended_while_it_fails_is_tried_at_once(void **state)
+{
+    FIXTURE(state, LATER, "late 4");
+    int first = ask_only(&f, "get one.example.com\n");
+    assert_true(within(5, &f, 1));
+    (void)pq_sleep(0.1);
+    say(&f, "cloud", "good 3600");
+    say(&f, "certificate", "another");
+    gets(&f, host);
+    PQ_AUTO_FREE char *answer = hear(first);
+    assert_true(pq_starts_with(answer, "0"));
+    assert_int_equal(calls(&f), 2);
+}
+
 /* All that a device.yml can name (config/entry.c), and others' hosts take no place of theirs. */
 static void each_registry_of_a_long_list_is_served(void **state)
 {
@@ -715,6 +731,7 @@ int main(void)
         TEST(a_clock_before_the_certificate_is_waited_for),
         TEST(it_does_not_start_with_a_broken_configuration),
         TEST(a_wrong_pin_is_tried_once),
+        TEST(what_is_mended_while_it_fails_is_tried_at_once),
         TEST(each_registry_of_a_long_list_is_served),
         TEST(without_files_to_open_it_rests),
         TEST(it_can_be_ended_before_it_serves),
