@@ -150,10 +150,13 @@ static bool is_same_file(const char *path, const struct stat *expected)
            memcmp(&now.st_ctim, &expected->st_ctim, sizeof now.st_ctim) == 0;
 }
 
-/* Gives the new file the group of the old one; where that is not allowed, no group gets what the old one had. */
-static mode_t keep_group(int fd, const struct stat *old, mode_t mode)
+/* Gives the new file the owner of the old one, where that is allowed, and its group; where that is not, no group gets
+ * what the old one had. */
+static mode_t keep_owner(int fd, const struct stat *old, mode_t mode)
 {
     struct stat fresh;
+    if (old->st_uid != geteuid())
+        (void)!fchown(fd, old->st_uid, (gid_t)-1);
     bool same = fstat(fd, &fresh) == 0 && fresh.st_gid == old->st_gid;
     return same || fchown(fd, (uid_t)-1, old->st_gid) == 0 ? mode : mode & ~(mode_t)S_IRWXG;
 }
@@ -168,7 +171,7 @@ bool pq_replace_file(const char *path, mode_t mode, const void *bytes, size_t le
     if (fd < 0)
         return pq_fail_errno(err, path, "cannot create a file in %s", folder);
     bool good = pq_write_fd(fd, path, bytes, length, err);
-    if (good && fchmod(fd, expected ? keep_group(fd, expected, mode) : mode) != 0)
+    if (good && fchmod(fd, expected ? keep_owner(fd, expected, mode) : mode) != 0)
         good = pq_fail_errno(err, path, "cannot set the mode");
     if (good && fsync(fd) != 0)
         good = pq_fail_errno(err, path, "cannot write");

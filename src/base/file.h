@@ -25,8 +25,9 @@ bool pq_write_fd(int fd, const char *name, const void *bytes, size_t length, pq_
 /* The file appears whole under its name or not at all, also over a crash of the machine: a temporary file in the same
  * folder, fsync, rename, fsync of the folder. */
 bool pq_write_file(const char *path, mode_t mode, const void *bytes, size_t length, pq_error *err) PQ_MUST_USE;
-/* The same for a file that others may change meanwhile (its group stays): it is put in place only if what is there is
- * still what `expected` says (device, inode, size, times); `*out_replaced` is false otherwise. */
+/* The same for a file that others may change meanwhile (its group stays, and if we are root its owner): it is put in
+ * place only if what is there is still what `expected` says (device, inode, size, times); `*out_replaced` is false
+ * otherwise. */
 bool pq_replace_file(const char *path, mode_t mode, const void *bytes, size_t length, const struct stat *expected,
                      bool *out_replaced, pq_error *err) PQ_MUST_USE;
 /* Removes the temporary files that either of these left beside `path` when it was killed, a while ago. */

@@ -350,7 +350,7 @@ static void run_policy(pq_cli *cli, const pq_arguments *arguments, pq_session *s
 
 static void policy_command(pq_cli *cli, const pq_arguments *arguments)
 {
-    PQ_AUTO_SESSION session = {0};
+    PQ_AUTO_SESSION session = {.elsewhere = true};
     PQ_AUTO_POLICIES policies = {0};
     run_policy(cli, arguments, &session, &policies);
     report(cli, &session, &policies);

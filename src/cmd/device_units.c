@@ -91,7 +91,9 @@ uid_t pq_device_units_user(void)
     const char *text = pq_buf_text(&said);
     PQ_AUTO_FREE char *name = pq_strndup(text, strcspn(text, "\n"));
     const struct passwd *user = *name ? getpwnam(name) : NULL;
-    return user ? user->pw_uid : 0;
+    uint64_t number = 0;
+    /* systemd takes numbers too. */
+    return user ? user->pw_uid : pq_parse_number(name, UINT32_MAX, &number) ? (uid_t)number : 0;
 }
 
 bool pq_device_units_change(pq_device_units *units, bool enable, pq_error *err)

@@ -31,7 +31,8 @@ bool pq_session_read_device(pq_session *session, pq_cli *cli, const char *path)
         path = cli->device_option;
     if (!path)
         path = PQ_DEVICE_CONFIG;
-    if (pq_path_absolute(path, &session->config_path, &err) && pq_trust_way(path, &err))
+    if (pq_path_absolute(path, &session->config_path, &err) &&
+        (session->elsewhere ? pq_trust_file(session->config_path, &err) : pq_trust_way(path, &err)))
         return pq_config_load_device(session->config_path, path, &session->config, &cli->errors);
     PQ_AUTO_FREE char *folder = pq_path_dirname(path);
     bool no_folder = access(folder, F_OK) != 0 && errno == ENOENT;

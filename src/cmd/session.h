@@ -22,6 +22,7 @@ typedef struct pq_session {
     bool for_builds;        /* the cache must be where no build can see it; set before pq_session_connect() */
     pq_cache_manner manner; /* what of the cache is good enough; set before */
     bool once;              /* a request is sent once; set before */
+    bool elsewhere;         /* a device.yml is read where its device is not, and nothing done by it; set before */
     const char *hub_host, *hub_secret; /* of --hub and --hub-secret; borrowed, set before pq_session_connect() */
 } pq_session;
 
@@ -29,7 +30,8 @@ typedef struct pq_session {
 
 void pq_session_clear(pq_session *session);
 /* Reads a device.yml: that of --device-config, else `path`, else the usual one. It must be there, and nobody else may
- * be able to change it. Needs no secrets. */
+ * be able to change it, or a folder on the way to it (elsewhere than on the device: its own folder). Needs no secrets.
+ */
 bool pq_session_read_device(pq_session *session, pq_cli *cli, const char *path);
 /* Finds and reads the configuration, or the device.yml of --device-config; `scanned` (or NULL) are folders in which
  * none is taken. Without one, and if it is not `required`, an empty one. Problems go to the run's errors. */

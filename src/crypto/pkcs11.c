@@ -19,6 +19,7 @@
 #include "base/limits.h"
 #include "base/secret.h"
 #include "base/text.h"
+#include "base/trust.h"
 #include "crypto/openssl_auto.h"
 
 static const char scheme[] = "pkcs11:";
@@ -372,10 +373,19 @@ static bool prepare(const char *uri, const char *where, address *out, pq_error *
         return false;
     /* Nobody is asked for a PIN, whichever way they take to ask. */
     UI_set_default_method(UI_null());
+    if (!out->module)
+        return true;
     /* It is loaded late, and the loader then has words of its own. */
-    return !out->module || access(out->module, R_OK) == 0 ||
-           pq_fail(err, PQ_ECONFIG, where, "look at module-path= in the URI", "the PKCS#11 module %s cannot be read",
-                   out->module);
+    if (access(out->module, R_OK) != 0)
+        return pq_fail(err, PQ_ECONFIG, where, "look at module-path= in the URI",
+                       "the PKCS#11 module %s cannot be read", out->module);
+    /* What it does, it does as us. */
+    if (pq_trust_way(out->module, err))
+        return true;
+    PQ_AUTO_ERROR why = {0};
+    pq_error_move(&why, err);
+    return pq_fail(err, PQ_ECONFIG, where, why.hint, "the PKCS#11 module %s is not loaded: %s: %s", out->module,
+                   why.where, why.message);
 }
 
 bool pq_pkcs11_load_key(const char *uri, const char *where, EVP_PKEY **out, pq_error *err)

@@ -190,9 +190,16 @@ bool pq_certificate_from_pem(const char *pem, size_t length, const char *where, 
     PQ_AUTO_BIO *bio = open_text(pem, length);
     PQ_AUTO_CERTIFICATE *read = pq_alloc(1, sizeof *read);
     X509 *one;
+    pq_crypto_forget_errors();
     while (bio && read->count < PQ_LONGEST_CHAIN && (one = PEM_read_bio_X509(bio, NULL, no_passphrase, NULL)))
         pq_certificate_add(read, one);
+    /* That there is no further one is an error, too. */
+    unsigned long last = ERR_peek_last_error();
+    bool cut = last && !(ERR_GET_LIB(last) == ERR_LIB_PEM && ERR_GET_REASON(last) == PEM_R_NO_START_LINE);
     pq_crypto_forget_errors();
+    if (cut && read->count)
+        return pq_fail(err, PQ_ECONFIG, where, "copy it anew: is the file whole?",
+                       "certificate %zu of the file cannot be read", read->count + 1);
     if (!pq_certificate_complete(read))
         return pq_fail(err, PQ_ECONFIG, where, "it begins with -----BEGIN CERTIFICATE-----",
                        "holds no certificate in PEM form");

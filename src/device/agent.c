@@ -22,21 +22,23 @@
 
 enum {
     FETCHES_AT_ONCE = 4,
-    ENTRIES_MOST = 64,     /* hosts that credentials are kept for */
-    ENTRIES_OF_ONE = 16,   /* those that device.yml does not name, and one user but root and ours has asked for first */
-    UNASKED = 24 * 3600,   /* seconds; such a one is then forgotten */
-    LEAST_LEFT = 5 * 60,   /* seconds of life that an answer has */
-    PATIENCE = 15,         /* for a fetch that is to be tried again, before the failure is told */
-    SOON = 60,             /* at least so long after a success */
-    LOOK_LIMIT = 30,       /* seconds for reading device.yml */
-    CLOCK_LOOKED_AT = 5,   /* every so many seconds, while it is wrong */
-    EARLIEST = 1735689600, /* 2025-01-01: this program is younger */
+    UNNAMED_MOST = 64,                  /* hosts that credentials are kept for, and that device.yml does not name */
+    ENTRIES_MOST = 1000 + UNNAMED_MOST, /* with those that it names (config/entry.c) */
+    UNNAMED_OF_ONE = 16,                /* that one user but root and ours has asked for first */
+    UNASKED = 24 * 3600,                /* seconds; such a one is then forgotten */
+    LEAST_LEFT = 5 * 60,                /* seconds of life that an answer has */
+    PATIENCE = 15,                      /* for a fetch that is to be tried again, before the failure is told */
+    SOON = 60,                          /* at least so long after a success */
+    LOOK_LIMIT = 30,                    /* seconds for reading device.yml */
+    CLOCK_LOOKED_AT = 5,                /* every so many seconds, while it is wrong */
+    EARLIEST = 1735689600,              /* 2025-01-01: this program is younger */
 };
 
 /* What is known of one registry. */
 typedef struct entry {
     char *host;
     uid_t user;               /* who asked first; root for those that device.yml names */
+    bool named;               /* by device.yml */
     double asked;             /* when somebody did last */
     pq_credential credential; /* without a secret: none */
     time_t fetched;
@@ -106,27 +108,31 @@ static entry *entry_find(const agent *a, const char *host)
     return NULL;
 }
 
-static size_t entries_of(const agent *a, uid_t user)
+/* A pattern has hosts without end, so that one user could take all places: each has some. */
+static bool has_place(const agent *a, bool named, uid_t user)
 {
-    size_t count = 0;
-    for (size_t i = 0; i < a->entry_count; i++)
-        count += a->entries[i]->user == user;
-    return count;
+    size_t unnamed = 0, own = 0;
+    for (size_t i = 0; i < a->entry_count && !named; i++) {
+        unnamed += !a->entries[i]->named;
+        own += !a->entries[i]->named && a->entries[i]->user == user;
+    }
+    bool bounded = user != 0 && user != geteuid();
+    return a->entry_count < ENTRIES_MOST && unnamed < UNNAMED_MOST && (!bounded || own < UNNAMED_OF_ONE);
 }
 
-/* NULL when there are too many. A pattern has hosts without end, so that one user could take all places: each has some.
- */
+/* NULL when there are too many. */
 static entry *entry_make(agent *a, const char *host, uid_t user, double now)
 {
     entry *e = entry_find(a, host);
     if (e)
         e->asked = now;
-    if (e || a->entry_count == ENTRIES_MOST ||
-        (user != 0 && user != geteuid() && entries_of(a, user) >= ENTRIES_OF_ONE))
+    bool named = !e && pq_strings_have(&a->view.hosts, host);
+    if (e || !has_place(a, named, user))
         return e;
     e = pq_alloc(1, sizeof *e);
     *e = (entry){.host = pq_strdup(host),
                  .user = user,
+                 .named = named,
                  .asked = now,
                  .work = PQ_WORK_NONE,
                  .copied = pq_strings_have(&a->view.copied, host)};
@@ -272,6 +278,7 @@ static void renew_entries(agent *a, double now)
         e->anew = e->anew || a->anew;
         e->changed = e->work.child != 0;
         e->copied = pq_strings_have(&a->view.copied, e->host);
+        e->named = pq_strings_have(&a->view.hosts, e->host);
         pq_error_clear(&e->failure);
         pq_schedule_forget(&e->schedule, now);
         e->schedule.due = now + chance() * a->options->boot_window;
@@ -430,9 +437,13 @@ static void keep_failure(entry *e, pq_error *err, double retry_after, double now
             PQ_AUTO_FREE char *message = pq_steal(err->message);
             err->message = pq_asprintf("%s; %s %s", message, issued, expires);
         }
-        pq_credential_clear(&e->credential);
     }
+    if (is_refused(err))
+        pq_credential_clear(&e->credential);
     pq_schedule_failed(&e->schedule, now, left_of(e), pq_failure_kind_of(err->code), retry_after, chance());
+    /* What made it fail may have been mended meanwhile. */
+    if (e->changed)
+        pq_schedule_forget(&e->schedule, now);
     if (!same) {
         PQ_AUTO_BUF text = PQ_BUF(PQ_MAX_MESSAGE);
         pq_error_format(err, &text);
@@ -648,9 +659,10 @@ static void settle_all(agent *a, double now)
             settle(a, a->clients.at[i], now);
     for (size_t i = a->entry_count; i-- > 0;) {
         entry *e = a->entries[i];
-        if (e->credential.secret && (e->copied || left_of(e) <= 0))
+        /* What is over by the clock of the day alone may be good yet, when somebody sets that right. */
+        if (e->credential.secret && (e->copied || boot_time() - e->got >= e->life))
             pq_credential_clear(&e->credential);
-        if (!e->work.child && now - e->asked > UNASKED && !pq_strings_have(&a->view.hosts, e->host)) {
+        if (!e->work.child && now - e->asked > UNASKED && !e->named) {
             entry_free(e);
             a->entries[i] = a->entries[--a->entry_count];
         }

@@ -8,6 +8,8 @@
 #include "base/docker_protocol.h"
 #include "base/limits.h"
 
+enum { RESTS = 1 }; /* seconds, where a poll would come back at once */
+
 static const char may_not[] =
     "1pratique: this user may not ask for the device's credentials: root may, and the members of "
     "the socket's group\n";
@@ -36,6 +38,8 @@ static bool is_silent(const pq_client *client)
 bool pq_clients_have_room(const pq_clients *clients)
 {
     bool room = clients->count < PQ_CLIENTS_MOST;
+    if (clients->rests_until > 0)
+        return false;
     for (size_t i = 0; i < clients->count && !room; i++)
         room = is_silent(clients->at[i]);
     return room;
@@ -117,6 +121,11 @@ static void hear(pq_client *client, double now)
     client->deadline = now + PQ_CLIENT_WAITS_FOR;
 }
 
+static bool is_short_of(int number)
+{
+    return number == EMFILE || number == ENFILE || number == ENOBUFS || number == ENOMEM;
+}
+
 bool pq_clients_accept(pq_clients *clients, pq_listener *listener, double now)
 {
     bool asked = false;
@@ -126,8 +135,13 @@ bool pq_clients_accept(pq_clients *clients, pq_listener *listener, double now)
         int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd < 0 && (errno == EINTR || errno == ECONNABORTED))
             continue;
-        if (fd < 0)
+        if (fd < 0) {
+            bool is_short = is_short_of(errno);
+            if (is_short && let_one_go(clients, NULL))
+                continue;
+            clients->rests_until = is_short ? now + RESTS : 0;
             break;
+        }
         if (!pq_listener_admits(listener, fd, &user)) {
             (void)send(fd, may_not, sizeof may_not - 1, MSG_NOSIGNAL);
             (void)close(fd);
@@ -179,6 +193,8 @@ void pq_client_serve(pq_client *client, short happened, double now)
 
 void pq_clients_sweep(pq_clients *clients, double now)
 {
+    if (now >= clients->rests_until)
+        clients->rests_until = 0;
     for (size_t i = clients->count; i-- > 0;)
         if (clients->at[i]->over || now >= clients->at[i]->deadline) {
             let_go(clients->at[i]);
@@ -188,6 +204,8 @@ void pq_clients_sweep(pq_clients *clients, double now)
 
 double pq_clients_deadline(const pq_clients *clients, double least)
 {
+    if (clients->rests_until > 0 && clients->rests_until < least)
+        least = clients->rests_until;
     for (size_t i = 0; i < clients->count; i++)
         least = clients->at[i]->deadline < least ? clients->at[i]->deadline : least;
     return least;

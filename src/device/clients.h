@@ -32,10 +32,11 @@ typedef struct pq_client {
 typedef struct pq_clients {
     pq_client *at[PQ_CLIENTS_MOST];
     size_t count;
+    double rests_until; /* nobody is taken before, for there were no more files to open; 0 when there are */
 } pq_clients;
 
 void pq_clients_clear(pq_clients *clients);
-/* True when one more fits. */
+/* True when one more fits, and can be taken. */
 bool pq_clients_have_room(const pq_clients *clients);
 /* Takes the connections that are there, as many as fit, but not for ever. Who may not ask is told so. True when one of
  * them has asked already. */

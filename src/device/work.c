@@ -8,9 +8,39 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 
 enum { OUT = 3 };
+
+/* --- those that do not end ---------------------------------------------------------------------------------------- */
+
+/* A process that the kernel waits for itself (a chip or a network file system that does not answer) ends only when that
+ * is over, SIGKILL or not. It is waited for here, and by nobody. */
+enum { DYING_MOST = 8, AT_ONCE = 16, LOOKS = 1000 };
+static pid_t dying[AT_ONCE];
+static size_t dying_count;
+
+static void bury(void)
+{
+    for (size_t i = dying_count; i-- > 0;)
+        if (waitpid(dying[i], NULL, WNOHANG) != 0)
+            dying[i] = dying[--dying_count];
+}
+
+/* False when it has not ended by then. */
+static bool wait_a_little(pid_t child, int *status)
+{
+    for (int i = 0; i < LOOKS; i++) {
+        pid_t ended = waitpid(child, status, WNOHANG);
+        if (ended != 0)
+            return ended == child || errno != EINTR;
+        (void)pq_sleep(0.0002);
+    }
+    return false;
+}
+
+/* --- work --------------------------------------------------------------------------------------------------------- */
 
 static _Noreturn void be_the_child(pq_work_function *function, void *context, int out, pid_t parent)
 {
@@ -35,6 +65,10 @@ bool pq_work_start(pq_work *work, pq_work_function *function, void *context, dou
                    pq_error *err)
 {
     int ends[2];
+    bury();
+    if (dying_count >= DYING_MOST)
+        return pq_fail(err, PQ_ESYSTEM, NULL, "does the token, or the file system of the key, answer?",
+                       "%zu processes that were killed have not ended yet", dying_count);
     if (pipe2(ends, O_CLOEXEC) != 0)
         return pq_fail_errno(err, NULL, "cannot make a pipe");
     pid_t parent = getpid(), child = fork();
@@ -56,8 +90,11 @@ static int reap(pq_work *work)
 {
     int waited = 0;
     (void)kill(work->child, SIGKILL);
-    while (waitpid(work->child, &waited, 0) < 0 && errno == EINTR)
-        continue;
+    if (!wait_a_little(work->child, &waited)) {
+        if (dying_count < AT_ONCE)
+            dying[dying_count++] = work->child;
+        waited = SIGKILL;
+    }
     work->child = 0;
     if (work->fd >= 0)
         (void)close(pq_steal_fd(&work->fd));

@@ -323,6 +323,18 @@ def test_a_clock_that_goes_wrong_later(place, lab, config, clock):
         assert first[1] not in agent.ask(lab.hosts["ecr"])
 
 
+def test_a_clock_that_was_wrong_for_a_moment(place, lab, config, clock):
+    """Offline there is nothing in the place of what was thrown away for it."""
+    clock("+0")
+    with Agent(place, config, env=clock.env) as agent:
+        kept = agent.get(lab.hosts["fleet"])
+        offline(lab)
+        clock("+16m")
+        assert kept[1] not in agent.ask(lab.hosts["fleet"])
+        clock("+1m")
+        assert agent.get(lab.hosts["fleet"]) == kept
+
+
 # Disks.
 
 

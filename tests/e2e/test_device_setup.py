@@ -369,6 +369,7 @@ def test_a_key_of_the_services_user(device, home):
     assert "belongs to another user" in as_root(device, steps, "--dry-run", status=2).err
     assert "belongs to another user" in as_root(device, steps, "--dry-run", status=2, env={"SERVICE": "nobody"}).err
     as_root(device, steps, env={"SERVICE": "compose"})
+    as_root(device, steps, env={"SERVICE": COMPOSE})  # by its number
 
 
 @namespaces

@@ -101,11 +101,34 @@ static void temporary_folders_lie_where_others_cannot_swap_them(void **state)
     assert_true(pq_remove_tree(base, &err));
 }
 
+/* Else root takes a user's configuration away by changing it. */
+static void a_file_that_is_replaced_keeps_its_owner(void **state)
+{
+    PQ_AUTO_FREE char *path = pq_path_join(*state, "config.json");
+    PQ_AUTO_ERROR err = {0};
+    struct stat before, after;
+    bool replaced = false;
+    pq_folder_put(*state, "config.json", "{}");
+    if (geteuid() != 0)
+        return; /* only root gives files away */
+    assert_int_equal(chmod(path, 0640), 0);
+    assert_int_equal(chown(path, 4242, 4243), 0);
+    assert_int_equal(stat(path, &before), 0);
+    assert_true(pq_replace_file(path, 0640, "[]", 2, &before, &replaced, &err));
+    assert_true(replaced);
+    assert_int_equal(stat(path, &after), 0);
+    assert_int_not_equal(after.st_ino, before.st_ino);
+    assert_int_equal(after.st_uid, 4242);
+    assert_int_equal(after.st_gid, 4243);
+    assert_int_equal(after.st_mode & 07777, 0640);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(temporary_folders_lie_where_others_cannot_swap_them),
         cmocka_unit_test_setup_teardown(a_write_replaces_the_whole_file, pq_folder_make, pq_folder_remove),
+        cmocka_unit_test_setup_teardown(a_file_that_is_replaced_keeps_its_owner, pq_folder_make, pq_folder_remove),
         cmocka_unit_test_setup_teardown(a_file_is_created_once, pq_folder_make, pq_folder_remove),
         cmocka_unit_test_setup_teardown(a_tree_is_not_left, pq_folder_make, pq_folder_remove),
     };

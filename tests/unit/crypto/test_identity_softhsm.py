@@ -6,6 +6,7 @@
 
 import datetime
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -137,6 +138,34 @@ class Identity(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         done = self.run_driver(self.places("ec", False)[0], key_place.replace("softhsm/lib", "nowhere/lib"), "ES256")
         self.assertIn(b"the PKCS#11 module /usr/lib/nowhere/libsofthsm2.so cannot be read", done.stderr)
+
+    def test_a_chain_that_was_cut_off_is_said_to_be(self):
+        """Without what is missing a server would not know who signed the first one, and blame that."""
+        own, key_place = (Path(place) for place in self.places("ec", False))
+        other = Path(self.places("rsa", False)[0]).read_bytes()
+        for more in (other[:-40], other[: len(other) // 2], other.replace(b"A", b"!", 1)):
+            self.refused(self.write("cut.pem", own.read_bytes() + more), key_place,
+                         "certificate 2 of the file cannot be read (copy it anew")
+        whole = self.run_driver(self.write("whole.pem", own.read_bytes() + b"\nwords\n" + other + b"\n"), key_place, "ES256")
+        self.assertEqual(whole.returncode, 0, whole.stderr)
+
+    def test_a_module_that_others_may_write_is_not_loaded(self):
+        """It would run as us, root as a rule."""
+        certificate_place, key_place = self.places("ec", False)[0], self.places("ec", True)[1]
+        folder = self.here / "modules"
+        folder.mkdir()
+        module = folder / "module.so"
+        shutil.copy("/usr/lib/softhsm/libsofthsm2.so", module)
+        key_place += f"&module-path={module}"
+        module.chmod(0o755)
+        self.assertEqual(self.run_driver(certificate_place, key_place, "ES256").returncode, 0)
+        module.chmod(0o757)
+        self.refused(certificate_place, key_place,
+                     f"the PKCS#11 module {module} is not loaded: {module}: can be written by other users")
+        module.chmod(0o755)
+        folder.chmod(0o777)
+        self.refused(certificate_place, key_place,
+                     f"is not loaded: {folder}: the folder can be written by other users (mode 0777)")
 
     def refused(self, certificate_place, key_place, words):
         done = self.run_driver(certificate_place, key_place, "ES256")

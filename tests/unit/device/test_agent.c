@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -32,7 +33,7 @@ static void read_text(const char *folder, const char *name, char *out, size_t ro
 
 static bool look(void *context, pq_device_view *out)
 {
-    char text[1000];
+    char text[4000];
     read_text(context, "config", text, sizeof text);
     pq_strings_take(&out->files, pq_path_join(context, "config"));
     pq_strings_take(&out->files, pq_path_join(context, "certificate"));
@@ -74,7 +75,9 @@ static bool fetch(void *context, const char *asked, bool anew, pq_device_catch *
         out->pin_refused = true;
         return pq_fail(err, PQ_ECONFIG, "device.yml:3", "look at it", "the token refuses the PIN");
     }
-    if (strcmp(word, "fail") == 0) {
+    if (strcmp(word, "late") == 0)
+        (void)pq_sleep(0.5);
+    if (strcmp(word, "fail") == 0 || strcmp(word, "late") == 0) {
         out->retry_after = second ? (double)second : -1;
         return pq_fail(err, (pq_code)first, asked, "a hint", "the cloud says no");
     }
@@ -500,6 +503,71 @@ static void a_wrong_pin_is_tried_once(void **state)
     end(&f);
 }
 
+static void what_is_mended_while_it_fails_is_tried_at_once(void **state)
+{
+    FIXTURE(state, LATER, "late 4");
+    int first = ask_only(&f, "get one.example.com\n");
+    assert_true(within(5, &f, 1));
+    (void)pq_sleep(0.1);
+    say(&f, "cloud", "good 3600");
+    say(&f, "certificate", "another");
+    gets(&f, host);
+    PQ_AUTO_FREE char *answer = hear(first);
+    assert_true(pq_starts_with(answer, "0"));
+    assert_int_equal(calls(&f), 2);
+}
+
+/* All that a device.yml can name (config/entry.c), and others' hosts take no place of theirs. */
+static void each_registry_of_a_long_list_is_served(void **state)
+{
+    fixture f = {.folder = *state};
+    f.socket = pq_path_join(*state, "s");
+    PQ_AUTO_BUF config = PQ_BUF(100000);
+    for (int i = 0; i < 30; i++)
+        pq_buf_addf(&config, "c r%d.example.com\n", i);
+    say(&f, "config", pq_buf_text(&config));
+    say(&f, "cloud", "good 3600");
+    start(&f, LATER);
+    gets(&f, "r0.example.com");
+    for (int i = 30; i < 90; i++)
+        pq_buf_addf(&config, "c r%d.example.com\n", i);
+    say(&f, "config", pq_buf_text(&config));
+    gets(&f, "r64.example.com");
+    gets(&f, "r89.example.com");
+    end(&f);
+}
+
+static size_t cpu_of(pid_t process)
+{
+    char text[1000] = "";
+    unsigned long user = 0, system = 0;
+    PQ_AUTO_FREE char *folder = pq_asprintf("/proc/%d", process);
+    read_text(folder, "stat", text, sizeof text);
+    const char *rest = strrchr(text, ')');
+    assert_int_equal(sscanf(rest ? rest : "", ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system),
+                     2);
+    return user + system;
+}
+
+static void without_files_to_open_it_rests(void **state)
+{
+    FIXTURE(state, LATER, "good 3600");
+    const struct rlimit few = {.rlim_cur = 16, .rlim_max = 16};
+    int askers[40];
+    gets(&f, host);
+    assert_int_equal(prlimit(f.agent, RLIMIT_NOFILE, &few, NULL), 0);
+    /* Half of them wait for what takes time, and are not let go. */
+    say(&f, "cloud", "hang");
+    for (size_t i = 0; i < 40; i++)
+        askers[i] = ask_only(&f, i < 20 ? "get two.example.com\n" : "get");
+    size_t before = cpu_of(f.agent);
+    (void)pq_sleep(0.8);
+    assert_in_range(cpu_of(f.agent) - before, 0, (size_t)sysconf(_SC_CLK_TCK) / 5);
+    for (size_t i = 0; i < 40; i++)
+        (void)close(askers[i]);
+    gets(&f, host);
+}
+
 static int begin_slowly(fixture *f, int signal_number)
 {
     int status = 0;
@@ -665,6 +733,9 @@ int main(void)
         TEST(a_clock_before_the_certificate_is_waited_for),
         TEST(it_does_not_start_with_a_broken_configuration),
         TEST(a_wrong_pin_is_tried_once),
+        TEST(what_is_mended_while_it_fails_is_tried_at_once),
+        TEST(each_registry_of_a_long_list_is_served),
+        TEST(without_files_to_open_it_rests),
         TEST(it_can_be_ended_before_it_serves),
         TEST(sighup_before_it_serves_does_not_end_it),
         TEST(a_clock_beyond_2038_is_no_clock_that_is_set),

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -187,6 +188,44 @@ static void nor_on_a_kernel_without_close_range(void **state)
     }
 }
 
+/* Who is traced is not gone for its parent before the tracer has seen it: as one that the kernel waits for itself. */
+static void one_that_cannot_be_killed_holds_up_nobody(void **state)
+{
+    (void)state;
+    PQ_AUTO_ERROR err = {0};
+    pq_work work = PQ_WORK_NONE;
+    task t = {.sleeps = 60};
+    int ready[2], status = 0;
+    char byte = 'n';
+    assert_int_equal(pipe(ready), 0);
+    assert_true(pq_work_start(&work, run, &t, pq_monotonic(), 0.2, 100, &err));
+    pid_t tracer = fork();
+    if (tracer == 0) {
+        byte = ptrace(PTRACE_SEIZE, work.child, NULL, NULL) == 0 ? 'y' : 'n';
+        (void)!write(ready[1], &byte, 1);
+        (void)pq_sleep(20);
+        _exit(0);
+    }
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    double start = pq_monotonic();
+    pq_work_state ended;
+    while ((ended = pq_work_look(&work, pq_monotonic(), &status)) == PQ_WORK_RUNS)
+        (void)pq_sleep(0.01);
+    assert_int_equal(ended, PQ_WORK_LATE);
+    assert_int_equal(status, 128 + SIGKILL);
+    assert_true(pq_monotonic() - start < 5);
+    assert_int_equal(kill(tracer, SIGKILL), 0);
+    assert_int_equal(waitpid(tracer, NULL, 0), tracer);
+    pq_work_clear(&work);
+    /* It is buried when the next is started. */
+    (void)pq_sleep(0.1);
+    assert_int_equal(finish((task){.says = "x", .times = 1}, 10, &work, &status), PQ_WORK_DONE);
+    pq_work_clear(&work);
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+    (void)close(ready[0]);
+    (void)close(ready[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -194,6 +233,7 @@ int main(void)
         cmocka_unit_test(whatever_it_does_we_go_on),
         cmocka_unit_test(one_that_does_not_end_holds_up_nobody),
         cmocka_unit_test(what_runs_is_killed_when_it_is_let_go),
+        cmocka_unit_test(one_that_cannot_be_killed_holds_up_nobody),
         cmocka_unit_test(it_has_no_descriptor_of_ours),
         cmocka_unit_test(nor_on_a_kernel_without_close_range),
     };
