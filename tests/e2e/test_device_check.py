@@ -371,6 +371,16 @@ def test_a_token_without_its_pin(look, lab):
     looked = look(token, ["iot"], env=token.env, identity={"key": token.key_uri_without_pin})
     assert (looked.failed()["step"], looked.status) == ("identity", 2)
     assert "pin-source" in looked.failed()["hint"]
+    assert "`pkcs11-tool --module " in looked.failed()["hint"]
+
+
+def test_an_empty_pin_is_not_tried(look, lab):
+    """A token counts what it refuses."""
+    token = lab.softhsm(kind="ec")
+    token.pin_file.write_text("\n")
+    looked = look(token, ["iot"], env=token.env)
+    assert (looked.failed()["step"], looked.status) == ("identity", 2)
+    assert looked.failed()["detail"].endswith(f"the PIN's file {token.pin_file} is empty")
 
 
 def test_a_configuration_that_is_not_one(place, lab):
