@@ -409,6 +409,9 @@ def test_what_was_typed(place, lab):
                   ["--timeout", "soon"]):
         result = place.run("--device-config", config, "device", "check", *words, status=2)
         assert "failed " not in result.out
+        assert "--timeout wants a number of seconds, 1 to 3600" in result.err or "--timeout" not in words
+    result = place.run("--device-config", config, "device", "check", "https://acme.azurecr.io", status=2)
+    assert "https://acme.azurecr.io: is not a registry's host: it has a scheme (write acme.azurecr.io)" in result.err
     assert asked(lab) == []
 
 
