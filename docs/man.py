@@ -17,6 +17,20 @@ SUMMARY_COLUMN = 22
 OPTION_COLUMN = 28
 
 
+# What `--help` has no room for; README.md says how to remove it all.
+FILES = [
+    "factory-config.yml: The configuration: in the working folder or above it, up to the git root; or what --config, or "
+    "else $PRATIQUE_CONFIG, names.",
+    "/etc/pratique/device.yml: That of a device; or what --device-config names.",
+    "~/.local/share/pratique/secrets.db: The sealed secrets ($XDG_DATA_HOME).",
+    "~/.config/pratique/store.key: The key that they are sealed with ($XDG_CONFIG_HOME).",
+    "~/.config/pratique/tuf: The keys of TUF repositories, a folder for each ($XDG_CONFIG_HOME).",
+    "$XDG_RUNTIME_DIR/pratique, /run/pratique, /dev/shm/pratique-UID: Tokens, in memory only: the first of these that "
+    "there is.",
+    "/run/pratique-device/socket: Where a device's service listens.",
+]
+
+
 def escaped(text: str) -> str:
     text = text.replace("\\", "\\e").replace("-", "\\-")
     return "\\&" + text if text[:1] in (".", "'") else text
@@ -123,6 +137,10 @@ def page(name: str, summary: str, text: dict[str, list[str]], more: list[str]) -
         elif title == "Commands":
             for command, its in commands(text).items():
                 out += [".TP", f"\\fB{escaped(f'pratique-{command}'.replace(' ', '-'))}\\fR(1)", escaped(its)]
+        elif title == "Files":
+            for place in lines:
+                path, _, its = place.partition(": ")
+                out += [".TP", f"\\fI{escaped(path)}\\fR", escaped(its)]
         elif title == "Examples":
             out += examples(lines)
         else:
@@ -132,6 +150,7 @@ def page(name: str, summary: str, text: dict[str, list[str]], more: list[str]) -
 
 def pages(program: str) -> dict[str, str]:
     whole = sections(tell(program, "help"))
+    whole["Files"] = FILES
     names = commands(whole)
     links = [f"\\fB{escaped('pratique-' + name.replace(' ', '-'))}\\fR(1)" for name in names]
     made = {"pratique.1": page(

@@ -123,6 +123,8 @@ static bool is_chosen(const pq_client_unbind_options *options, const pq_bound *b
 {
     if (options->of_devices && !bound->device)
         return false;
+    if (options->stays && options->stays(options->context, bound))
+        return false;
     return !options->hosts || !options->hosts->count || pq_strings_have(options->hosts, bound->host);
 }
 

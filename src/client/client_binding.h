@@ -26,8 +26,10 @@ void pq_client_binding_clear(pq_client_binding *it);
 bool pq_client_bind(pq_client_binding *it, const pq_binding *wanted, pq_error *err) PQ_MUST_USE;
 /* Which hosts are let go. */
 typedef struct pq_client_unbind_options {
-    const pq_strings *hosts; /* as pq_docker_host() says them; NULL or empty: all */
-    bool of_devices;         /* only those of a device.yml */
+    const pq_strings *hosts;                             /* as pq_docker_host() says them; NULL or empty: all */
+    bool of_devices;                                     /* only those of a device.yml */
+    bool (*stays)(void *context, const pq_bound *bound); /* not these; or NULL */
+    void *context;
 } pq_client_unbind_options;
 /* Takes away what pq_client_bind() has written, and puts back what it has replaced. */
 bool pq_client_unbind(pq_client_binding *it, const pq_client_unbind_options *options, pq_error *err) PQ_MUST_USE;

@@ -106,8 +106,9 @@ const pq_command pq_cmd_config_check = {
         "with its line. Nothing is sent anywhere: `pratique check` logs in.\n\n"
         "On a device it reads " PQ_DEVICE_CONFIG " (where no factory-config.yml is found, or with "
         "--device-config), and looks at the certificate, the key and the other files that it names: are they "
-        "there, do they belong together, are they in date, and may nobody else read or change them? "
-        "`pratique device check` goes over the network.",
+        "there, do they belong together, are they in date, and are the secret ones closed to "
+        "others? `pratique device setup` also judges owners, groups and folders; `pratique device check` goes over "
+        "the network.",
     .examples = "$ pratique config check\n"
                 "$ pratique --config ci-scripts/factory-config.yml config check --json\n"
                 "$ pratique --device-config device.yml config check",

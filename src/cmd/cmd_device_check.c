@@ -8,6 +8,7 @@
 #include "cmd/commands.h"
 #include "cmd/session.h"
 #include "config/device.h"
+#include "config/host.h"
 #include "crypto/chain.h"
 #include "device/check_identity.h"
 #include "device/check_registry.h"
@@ -198,8 +199,7 @@ static bool read_timeout(check *c, const pq_arguments *arguments)
     const char *given = pq_arguments_value(arguments, "timeout");
     uint64_t seconds = 10;
     if (given && (!pq_parse_number(given, 3600, &seconds) || !seconds))
-        return pq_errors_add(&c->cli->errors, PQ_EUSAGE, NULL, "write a number of seconds, 1 to 3600",
-                             "--timeout is not one");
+        return pq_errors_add(&c->cli->errors, PQ_EUSAGE, NULL, NULL, "--timeout wants a number of seconds, 1 to 3600");
     pq_http_options options = pq_http_options_from_environment();
     PQ_AUTO_ERROR err = {0};
     options.connect_timeout = (double)seconds;
@@ -251,10 +251,19 @@ static bool is_wanted(const check *c, const pq_arguments *arguments, const pq_co
 static bool check_hosts(check *c, const pq_arguments *arguments)
 {
     bool good = true;
-    for (size_t i = 0; i < arguments->word_count; i++)
-        if (!pq_config_registry_for_host(&c->session.config, arguments->words[i]))
+    for (size_t i = 0; i < arguments->word_count; i++) {
+        const char *word = arguments->words[i], *reason = NULL;
+        PQ_AUTO_FREE char *host = NULL, *right = NULL;
+        if (pq_config_registry_for_host(&c->session.config, word))
+            continue;
+        if (!pq_host_parse(word, &host, &reason, &right)) {
+            PQ_AUTO_FREE char *hint = right ? pq_asprintf("write %s", right) : NULL;
+            good = pq_errors_add(&c->cli->errors, PQ_EUSAGE, word, hint, "is not a registry's host: it %s", reason);
+        } else {
             good = pq_errors_add(&c->cli->errors, PQ_EUSAGE, NULL, "see `registries` in it",
-                                 "no entry of the device's configuration serves %s", arguments->words[i]);
+                                 "no entry of the device's configuration serves %s", word);
+        }
+    }
     return good;
 }
 
@@ -385,7 +394,7 @@ static void device_check(pq_cli *cli, const pq_arguments *arguments)
 
 const pq_command pq_cmd_device_check = {
     .name = "device check",
-    .synopsis = "[HOST...]",
+    .synopsis = "[HOST]...",
     .summary = "why a device does not pull: each link from its certificate to an image",
     .description =
         "Walks the chain from the device's certificate to an image, for each registry of the device's configuration or "

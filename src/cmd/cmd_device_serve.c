@@ -127,14 +127,16 @@ static bool fetch(void *context, const char *host, bool anew, pq_device_catch *o
 
 /* --- the resident process ----------------------------------------------------------------------------------------- */
 
-static bool seconds_of(pq_cli *cli, const pq_arguments *arguments, const char *name, double *out)
+static bool seconds_of(pq_cli *cli, const pq_arguments *arguments, const char *name, uint64_t least, double *out)
 {
     const char *text = pq_arguments_value(arguments, name);
     uint64_t number = 0;
     if (!text)
         return true;
-    if (!pq_parse_number(text, 7 * 86400, &number))
-        return pq_errors_add(&cli->errors, PQ_EUSAGE, NULL, NULL, "--%s wants a number of seconds", name);
+    enum { LONGEST = 7 * 86400 };
+    if (!pq_parse_number(text, LONGEST, &number) || number < least)
+        return pq_errors_add(&cli->errors, PQ_EUSAGE, NULL, NULL, "--%s wants a number of seconds, %d to %d", name,
+                             (int)least, LONGEST);
     *out = (double)number;
     return true;
 }
@@ -164,8 +166,8 @@ static void serve(pq_cli *cli, const pq_arguments *arguments)
                              .fetch = fetch,
                              .context = cli};
     pq_notify_take(&notify);
-    if (!seconds_of(cli, arguments, "boot-window", &how.boot_window) ||
-        !seconds_of(cli, arguments, "fetch-limit", &how.fetch_limit))
+    if (!seconds_of(cli, arguments, "boot-window", 0, &how.boot_window) ||
+        !seconds_of(cli, arguments, "fetch-limit", 1, &how.fetch_limit))
         return;
     if (!open_listener(arguments, &listener, &err)) {
         pq_cli_fail(cli, &err);

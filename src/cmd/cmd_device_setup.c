@@ -346,6 +346,41 @@ static bool become_root_again(const run *r, pq_error *err)
     return true;
 }
 
+/* True for what another configuration has bound, and for what this one still serves: named by it, or, where an entry is
+ * for every registry of Google's, on the command line once. */
+static bool is_current(void *context, const pq_bound *bound)
+{
+    const run *r = context;
+    PQ_AUTO_FREE char *host = pq_docker_host(bound->host);
+    return !pq_streq(bound->config, r->session.config_path) ||
+           pq_config_registry_for_host(&r->session.config, host ? host : bound->host);
+}
+
+/* What this device.yml named once and names no more is not served: left bound, it would keep the client from logging in
+ * by itself. */
+static bool let_stale_go(run *r, pq_client_binding *client)
+{
+    PQ_AUTO_CLIENT_BINDING stale = {
+        .client = client->client, .path = pq_strdup(client->path), .dry_run = client->dry_run};
+    PQ_AUTO_FREE char *beside = pq_binding_beside(client->path);
+    const pq_client_unbind_options options = {.of_devices = true, .stays = is_current, .context = r};
+    if (r->arguments->word_count || !pq_path_exists(beside))
+        return true;
+    if (!pq_client_let_go(r->cli, &stale, &options))
+        return false;
+    for (size_t i = 0; i < stale.lines.count; i++)
+        pq_strings_add(&client->lines, stale.lines.at[i]);
+    return true;
+}
+
+static bool bind_client(run *r, pq_client_binding *client, const pq_binding *wanted)
+{
+    PQ_AUTO_ERROR err = {0};
+    if (!pq_client_bind(client, wanted, &err))
+        return fail(r, &err);
+    return let_stale_go(r, client);
+}
+
 /* Binds or lets go, in one client's configuration. */
 static bool treat_client(run *r, pq_client which, const pq_strings *hosts, const char *program)
 {
@@ -359,8 +394,7 @@ static bool treat_client(run *r, pq_client which, const pq_strings *hosts, const
     if (!become_user(r, &err))
         return fail(r, &err);
     const pq_client_unbind_options options = {.hosts = hosts, .of_devices = true};
-    bool good =
-        r->undo ? pq_client_let_go(r->cli, &client, &options) : pq_client_bind(&client, &wanted, &err) || fail(r, &err);
+    bool good = r->undo ? pq_client_let_go(r->cli, &client, &options) : bind_client(r, &client, &wanted);
     if (!become_root_again(r, &second))
         return fail(r, &second);
     if (!good)
@@ -517,7 +551,8 @@ const pq_command pq_cmd_device_setup = {
         "podman's configuration names the credential helper for the device's registries (or only HOST), a binding "
         "beside it tells the helper where to ask, and the units of the service that holds the device's key are enabled "
         "where systemd runs. What else is in the client's configuration stays. Nothing is sent anywhere and no secret "
-        "is written. Run again, it changes nothing; after a change of device.yml, run it again.\n\n"
+        "is written. Run again, it changes nothing; after a change of device.yml, run it again: without HOST it also "
+        "lets go what this device.yml names no more.\n\n"
         "podman is written to where it looks after a start of the machine too (~/.config/containers/auth.json). "
         "`pratique device check` tries the whole way afterwards.",
     .examples = "$ pratique device setup --dry-run\n"

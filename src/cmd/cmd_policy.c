@@ -245,6 +245,22 @@ static bool list_device_names(pq_cli *cli, const pq_arguments *arguments, const 
     return true;
 }
 
+/* For these nothing is printed, and their silence could be taken for a right that is there. */
+static void note_unused(const pq_config *config, const pq_strings *names)
+{
+    for (size_t i = 0; i < config->registry_count; i++) {
+        const pq_config_registry *entry = &config->registries[i];
+        bool used = false;
+        for (size_t j = 0; j < names->count && !used; j++) {
+            PQ_AUTO_FREE char *host = pq_strndup(names->at[j], strcspn(names->at[j], "/"));
+            used = pq_config_registry_for_host(config, host) == entry;
+        }
+        if (!used)
+            pq_note("%s:%u: %s: nothing that was named is there, and nothing is printed for it", config->name,
+                    entry->line, entry->host.text ? entry->host.text : "Google's registries");
+    }
+}
+
 static bool check_device_options(pq_cli *cli, const pq_arguments *arguments, bool device)
 {
     static const char *const of_devices[] = {"repository", "subject", "account"};
@@ -342,6 +358,8 @@ static void run_policy(pq_cli *cli, const pq_arguments *arguments, pq_session *s
     if (device && (!read_subjects(cli, arguments, &session->config, &options, &subjects) ||
                    !list_device_names(cli, arguments, &session->config, &names)))
         return;
+    if (device)
+        note_unused(&session->config, &names);
     if (pq_policies_make(&options, &names, out, &cli->errors) && !out->count)
         pq_note("nothing of it is in a registry of the configuration");
     if (into)

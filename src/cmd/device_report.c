@@ -15,7 +15,8 @@ char *pq_device_way_words(const pq_config_registry *entry, const pq_device_facts
     const char *thing = entry->iot_thing_name.text ? entry->iot_thing_name.text : facts->name;
     switch (entry->auth) {
     case PQ_AUTH_IOT:
-        return pq_asprintf("%s: role alias %s, thing %s", way, entry->iot_role_alias.text, thing ? thing : "-");
+        return pq_asprintf("%s: role alias %s, thing %s", way, entry->iot_role_alias.text,
+                           thing && *thing ? thing : "-");
     case PQ_AUTH_ROLES_ANYWHERE:
         return pq_asprintf("%s: %s", way, entry->anywhere_role_arn.text);
     case PQ_AUTH_ENTRA:
@@ -45,7 +46,7 @@ static void print_identity(pq_cli *cli, const pq_session *session, const pq_devi
         pq_time_text(facts->begins, begins);
         pq_time_text(facts->ends, ends);
         pq_print(cli, "%-8s ", "device");
-        pq_print_text(cli, facts->name);
+        pq_print_text(cli, *facts->name ? facts->name : "(no common name)");
         pq_print(cli, ", %s, until %s%s\n", facts->key_words, ends, facts->ends_soon ? " (soon)" : "");
     }
     pq_print(cli, "%-8s %s\n", "key", facts->key_in_token ? "in a token, where it stays" : config->device.key.text);

@@ -171,6 +171,8 @@ static bool read_pin(const address *from, const char *where, pq_secret **out, pq
     }
     while (text.length && (text.data[text.length - 1] == '\n' || text.data[text.length - 1] == '\r'))
         pq_buf_truncate(&text, text.length - 1);
+    if (!text.length) /* not to be tried: the token counts it */
+        return pq_fail(err, PQ_ECONFIG, where, "write the PIN into it", "the PIN's file %s is empty", from->pin_file);
     *out = pq_secret_from_buf(&text);
     return true;
 }
@@ -205,6 +207,14 @@ bool pq_pkcs11_pin_refused(void)
     return pin_refused;
 }
 
+/* How the token's own labels are seen; opensc is what the key was made with as a rule. Owned. */
+static char *labels_hint(const address *from)
+{
+    return pq_asprintf("are `token` and `object` the labels that `pkcs11-tool --module %s` shows, with "
+                       "--list-token-slots and with --login --list-objects",
+                       from->module ? from->module : "MODULE");
+}
+
 static bool fail_object(const address *from, const char *what, const char *where, pq_error *err)
 {
     reasons why = take_reasons();
@@ -216,20 +226,21 @@ static bool fail_object(const address *from, const char *what, const char *where
         return pq_fail(err, PQ_ECONFIG, where, "look at the PIN in that file; a few wrong ones lock the token",
                        "the token refuses the PIN of %s", from->pin_file);
     /* A token shows its private keys only to whom it knows. */
-    if (!from->pin_file && strstr(what, "private"))
-        return pq_fail(
-            err, PQ_ECONFIG, where,
-            "put the token's PIN into a file (mode 0600) and add ?pin-source=file:/PATH to the URI; if it has "
-            "one: are `token` and `object` spelt as `p11tool --list-tokens` shows them?",
-            "no %s is found by this URI without a PIN", what);
+    PQ_AUTO_FREE char *labels = labels_hint(from);
+    if (!from->pin_file && strstr(what, "private")) {
+        PQ_AUTO_FREE char *hint = pq_asprintf("put the token's PIN into a file (mode 0600) and add "
+                                              "pin-source=file:/PATH to the URI, behind ? or &; if it needs none: %s?",
+                                              labels);
+        return pq_fail(err, PQ_ECONFIG, where, hint, "no %s is found by this URI without a PIN", what);
+    }
     /* A provider does not say why. */
     PQ_AUTO_FREE char *pin =
         from->pin_file ? pq_asprintf("is the PIN of %s right (a few wrong ones lock the token), ", from->pin_file)
                        : pq_strdup("");
     PQ_AUTO_FREE char *hint =
-        pq_asprintf("is the token there (`p11tool --list-tokens`), are `token` and `object` spelt as there, %smay this "
-                    "user use it, and is its module known (PKCS11_MODULE_PATH, or module-path=/PATH in the URI)?",
-                    pin);
+        pq_asprintf("%s, %smay this user use it, and is its module known (PKCS11_MODULE_PATH, or module-path=/PATH in "
+                    "the URI)?",
+                    labels, pin);
     return pq_fail(err, PQ_ECONFIG, where, hint, "no %s is found by this URI", what);
 }
 

@@ -72,10 +72,12 @@ bool pq_device_check(pq_auth *auth, const pq_config *config, pq_device_facts *ou
     if (!config->device.line)
         return pq_auth_check(auth, errors);
     out->good = check_identity(config, out, errors);
-    (void)check_trust(config, errors);
+    bool trusted = check_trust(config, errors);
     PQ_AUTO_STRINGS hosts = {0};
-    for (size_t i = 0; i < config->registry_count; i++)
-        if (out->good || config->registries[i].auth == PQ_AUTH_FILE)
+    for (size_t i = 0; i < config->registry_count; i++) {
+        pq_config_auth way = config->registries[i].auth;
+        if (way == PQ_AUTH_FILE || (out->good && (trusted || way != PQ_AUTH_GATEWAY)))
             pq_strings_add(&hosts, host_of(&config->registries[i]));
+    }
     return pq_auth_check_hosts(auth, &hosts, errors) && errors->count == before;
 }

@@ -44,7 +44,7 @@ registries:
 def certify(key, name="dev-7", days=300, begins=-1):
     """A certificate that its own key has signed, as PEM; it begins and ends days from now."""
     now = datetime.datetime.now(datetime.timezone.utc)
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)] if name else [])
     made = (x509.CertificateBuilder().subject_name(subject).issuer_name(subject).public_key(key.public_key())
             .serial_number(7).not_valid_before(now + datetime.timedelta(days=begins))
             .not_valid_after(now + datetime.timedelta(days=days)).sign(key, hashes.SHA256()))

@@ -79,6 +79,21 @@ def test_every_problem_is_told_at_once(device, secret):
     ]
 
 
+def test_what_the_gateway_is_trusted_by_is_told_once(device):
+    device.ca.unlink()
+    assert errors(device.run("config", "check", status=2)) == [
+        f"pratique: {device.where(4)}: {device.ca}: the gateway's trust: no such file"]
+
+
+def test_a_certificate_without_a_name(device):
+    key = new_key()
+    device.put(device.key, pem(key), 0o600)
+    device.put(device.certificate, certify(key, None))
+    result = device.run("config", "check", status=2)
+    assert result.out.startswith("device   (no common name), RSA of 2048 bits, ")
+    assert len(errors(result)) == 1 and "which thing is it? the certificate has no common name" in result.err
+
+
 @pytest.mark.parametrize(("days", "begins", "said"), [
     (-1, -3, "the device's certificate ended at"), (9, 3, "the device's certificate is not valid before"),
 ])

@@ -59,7 +59,8 @@ def test_one_that_is_revoked_in_mid_life(lab, machine, azure):
 
 
 @pytest.mark.parametrize("changes, words", [
-    ({"tenant": "nobody.example"}, ": there is no such tenant in this cloud (AADSTS90002)"),
+    ({"tenant": "nobody.example"},
+     ": there is no such tenant in this cloud (AADSTS90002) (look at the tenant: `az account show --query tenantId`"),
     ({"client_id": "99999999-2222-3333-4444-555555555555"},
      ": the tenant has no application with this client id (AADSTS700016)")])
 def test_another_tenant_or_application(machine, azure, changes, words):

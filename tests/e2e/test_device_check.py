@@ -371,6 +371,16 @@ def test_a_token_without_its_pin(look, lab):
     looked = look(token, ["iot"], env=token.env, identity={"key": token.key_uri_without_pin})
     assert (looked.failed()["step"], looked.status) == ("identity", 2)
     assert "pin-source" in looked.failed()["hint"]
+    assert "`pkcs11-tool --module " in looked.failed()["hint"]
+
+
+def test_an_empty_pin_is_not_tried(look, lab):
+    """A token counts what it refuses."""
+    token = lab.softhsm(kind="ec")
+    token.pin_file.write_text("\n")
+    looked = look(token, ["iot"], env=token.env)
+    assert (looked.failed()["step"], looked.status) == ("identity", 2)
+    assert looked.failed()["detail"].endswith(f"the PIN's file {token.pin_file} is empty")
 
 
 def test_a_configuration_that_is_not_one(place, lab):
@@ -399,6 +409,9 @@ def test_what_was_typed(place, lab):
                   ["--timeout", "soon"]):
         result = place.run("--device-config", config, "device", "check", *words, status=2)
         assert "failed " not in result.out
+        assert "--timeout wants a number of seconds, 1 to 3600" in result.err or "--timeout" not in words
+    result = place.run("--device-config", config, "device", "check", "https://acme.azurecr.io", status=2)
+    assert "https://acme.azurecr.io: is not a registry's host: it has a scheme (write acme.azurecr.io)" in result.err
     assert asked(lab) == []
 
 

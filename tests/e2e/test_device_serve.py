@@ -72,6 +72,8 @@ def test_how_not_to_start_it(place, lab, config):
     result = place.run("--device-config", config, "device", "serve", "--socket", "s", status=2)
     assert "absolute" in result.err
     assert "wants a number" in place.run("device", "serve", "--socket", "/tmp/s", "--boot-window", "soon", status=2).err
+    result = place.run("device", "serve", "--socket", "/tmp/s", "--fetch-limit", "0", status=2)
+    assert "--fetch-limit wants a number of seconds, 1 to 604800" in result.err
 
 
 # What is answered.

@@ -92,6 +92,41 @@ def test_what_others_wrote_stays(device, lab, workspace):
     assert json.loads(docker(device).read_text()) == {"credHelpers": {"hub.example.com": "ecr-login"}, "psFormat": "x"}
 
 
+def test_a_registry_that_is_named_no_more(device, lab, workspace):
+    """It is let go, so that the client can log in by itself; what `login` or another device.yml has bound stays."""
+    docker(device).parent.mkdir()
+    docker(device).write_text('{"credHelpers": {"hub.example.com": "ecr-login"}}')
+    docker(device).chmod(0o600)
+    env = {"PATH": path_of(device.place)}
+    device.place.run("login", "ghcr.example.com", env=env)
+    set_up(device)
+    other = device.put(device.given / "other.yml", device.config.read_bytes())
+    device.place.run("--device-config", other, "device", "setup", "--no-units", "acme.azurecr.io", env=env)
+    device.write("registries:\n- type: aws" + WAYS.split("- type: aws")[1])
+    set_up(device, ECR)
+    kept = {**{h: "pratique" for h in HOSTS}, "ghcr.example.com": "pratique"}
+    assert json.loads(docker(device).read_text())["credHelpers"] == kept
+    shown = set_up(device, "--dry-run").out
+    assert '-    "hub.example.com": "pratique"\n+    "hub.example.com": "ecr-login"\n' in shown
+    assert json.loads(docker(device).read_text())["credHelpers"] == kept
+    told = set_up(device, "--json").json()["clients"][0]
+    assert told["registries"] == [ECR] and len(told["changes"]) == 4
+    assert json.loads(docker(device).read_text())["credHelpers"] == {
+        ECR: "pratique", "ghcr.example.com": "pratique", "acme.azurecr.io": "pratique", "hub.example.com": "ecr-login"}
+    assert sorted(blocks(docker(device).parent / "config.json.pratique")) == sorted(
+        [ECR, "ghcr.example.com", "acme.azurecr.io"])
+    assert f"{docker(device)}  unchanged\n" in set_up(device).out
+
+
+def test_a_registry_that_is_served_without_being_named_stays(device):
+    device.write("registries:\n- type: gar\n" + WAYS.split("  url: us-docker.pkg.dev\n")[1].split("- type")[0])
+    for words in (["europe-example1-docker.pkg.dev"], []):
+        set_up(device, *words)
+        helpers = json.loads(docker(device).read_text())["credHelpers"]
+        assert helpers["europe-example1-docker.pkg.dev"] == "pratique"
+    assert "us-docker.pkg.dev" in helpers
+
+
 def test_named_hosts(device):
     set_up(device, ECR)
     assert list(blocks(docker(device).parent / "config.json.pratique")) == [ECR]

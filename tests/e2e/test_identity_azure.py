@@ -323,7 +323,7 @@ def test_an_unknown_tenant(job, lab):
         "azprincipal", str(lab.credentials.azure_pull))
     assert made.problem() == (
         f"{ACR}: secret azprincipal, tenant nosuch.example: there is no such tenant in this cloud (AADSTS90002) (look at "
-        "azure_tenant: `az account show --query tenantId` in the right cloud)")
+        "the tenant: `az account show --query tenantId` in the right cloud)")
 
 
 def test_a_certificate_that_the_application_does_not_know(job, lab):

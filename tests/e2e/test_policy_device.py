@@ -134,6 +134,9 @@ def test_what_a_tree_uses(device):
     calls, result = calls_of(device, "app")
     assert [c[1] for c in calls if c[0] != "aws"] == []
     assert "docker.io/library/busybox  anonymous" in result.out and "No entry of device.yml serves these" in result.out
+    unused = "nothing that was named is there, and nothing is printed for it\n"
+    assert f"pratique: {device.where(9)}: 210987654321.dkr.ecr.eu-west-1.amazonaws.com: {unused}" in result.err
+    assert f": hub.example.com: {unused}" in result.err and result.err.count(unused) == 4
 
 
 def test_another_account_and_role(device):
