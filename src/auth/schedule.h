@@ -1,5 +1,6 @@
 /* When a credential is asked for: pure functions of time and chance, so that the token cache, the device's agent
- * (device/agent.h) and the simulator of a fleet (bench/fleet.c) keep to the same rule. docs/fleet.md has the figures.
+ * (device/serve/agent.h) and the simulator of a fleet (bench/fleet.c) keep to the same rule. docs/fleet.md has the
+ * figures.
  *
  * THE RULE
  *

@@ -1,4 +1,4 @@
-/* The service of a device (src/device/agent.h), seen from who asks it. */
+/* The service of a device (src/device/serve/agent.h), seen from who asks it. */
 #pragma once
 
 #include "base/binding.h"

@@ -10,8 +10,8 @@
 #include "config/device.h"
 #include "config/host.h"
 #include "crypto/chain.h"
-#include "device/check_identity.h"
-#include "device/check_registry.h"
+#include "device/check/identity.h"
+#include "device/check/registry.h"
 
 static const pq_option device_check_options[] = {
     {"image", '\0', "REF", "Try to pull this image as well, without keeping it. May be given again."},

@@ -1,5 +1,5 @@
 /* pratique device serve: the service that keeps a device's credentials and hands them out at a socket. The resident
- * process is device/agent.c; here is what its children do. */
+ * process is device/serve/agent.c; here is what its children do. */
 #include <string.h>
 
 #include "auth/schedule.h"
@@ -10,7 +10,7 @@
 #include "cmd/commands.h"
 #include "cmd/session.h"
 #include "crypto/identity.h"
-#include "device/agent.h"
+#include "device/serve/agent.h"
 
 enum { FETCH_LIMIT = 60 };
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "cmd/session.h"
-#include "device/check_offline.h"
+#include "device/check/offline.h"
 
 /* All that is wrong with it goes to the run's errors. The session has its configuration and secrets. */
 bool pq_device_report_check(pq_cli *cli, const pq_session *session, pq_device_facts *out) PQ_MUST_USE;

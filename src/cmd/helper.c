@@ -4,8 +4,8 @@
  * In a build that pratique runs, PRATIQUE_HELPER_SOCKET names the socket at which pratique answers for just the hosts
  * of that build (src/target/helper_server.h). Elsewhere it answers for the hosts that `pratique login` or `pratique
  * device setup` has bound (src/base/binding.h): from the last answer, as long as it is fresh (src/base/token_cache.h);
- * else from the service of a device, if the binding names its socket (src/device/agent.h); else it becomes pratique
- * itself, which asks. For any other host there is no entry, and the client goes on without credentials. */
+ * else from the service of a device, if the binding names its socket (src/device/serve/agent.h); else it becomes
+ * pratique itself, which asks. For any other host there is no entry, and the client goes on without credentials. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -27,7 +27,7 @@
 
 /* Longer than one question to a cloud takes, as a rule; then everybody asks for himself. */
 static const double patience = 20;
-/* A little longer than the service of a device lets anybody wait (src/device/clients.h). */
+/* A little longer than the service of a device lets anybody wait (src/device/serve/clients.h). */
 static const double device_patience = 50;
 
 static int refuse(const char *text)

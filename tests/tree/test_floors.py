@@ -65,13 +65,16 @@ def test_rooms_of_a_folder_keep_to_their_floors(tmp_path):
         "auth/common/jwt.h": '#include "auth/aws/keys.h"\n',  # upward
         "auth/policy/policy.h": '#include "auth/aws/host.h"\n',
         "cmd/deep/main.c": "",
+        "device/check/steps.h": "",
+        "device/files.h": "",
+        "device/serve/agent.c": '#include "device/check/steps.h"\n#include "device/files.h"\n',  # beside, and upward
         "registry/token.c": '#include "auth/common/jwt.h"\n#include "auth/aws/keys.h"\n',
     })
     result = check(source)
     places = [line.split(": ")[0].removeprefix(f"{source}/") for line in result.stdout.splitlines()]
     assert places == [
         "auth/attic/old.c:1", "auth/auth.c:3", "auth/aws/kind.c:2", "auth/azure/kind.c:2", "auth/common/jwt.h:1",
-        "cmd/deep/main.c:1",
+        "cmd/deep/main.c:1", "device/serve/agent.c:1", "device/serve/agent.c:2",
     ]
     assert "auth/azure stands on auth/common/, not on auth/aws" in result.stdout
     assert "auth/common stands on no other room, not on auth/aws" in result.stdout

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "device/question.h"
+#include "device/serve/question.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -3,7 +3,7 @@
 
 #include "config/config.h"
 #include "crypto/identity.h"
-#include "device/check_steps.h"
+#include "device/check/steps.h"
 
 typedef struct pq_check_identity_ask {
     const pq_config *config; /* with an identity */

@@ -1,4 +1,4 @@
-#include "device/check_offline.h"
+#include "device/check/offline.h"
 
 #include "auth/common/device_identity.h"
 #include "base/file.h"

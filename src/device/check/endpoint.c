@@ -1,10 +1,10 @@
-#include "device/check_endpoint.h"
+#include "device/check/endpoint.h"
 
 #include <string.h>
 
 #include "base/limits.h"
 #include "crypto/handshake.h"
-#include "device/check_identity.h"
+#include "device/check/identity.h"
 #include "net/reach.h"
 
 char *pq_check_endpoint_of(const char *url)

@@ -1,4 +1,4 @@
-#include "device/notify.h"
+#include "device/serve/notify.h"
 
 #include <stddef.h>
 #include <string.h>

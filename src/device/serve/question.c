@@ -1,4 +1,4 @@
-#include "device/question.h"
+#include "device/serve/question.h"
 
 #include <string.h>
 

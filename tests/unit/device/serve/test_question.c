@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "device/question.h"
+#include "device/serve/question.h"
 
 static void questions(void **state)
 {

@@ -1,4 +1,4 @@
-#include "device/clients.h"
+#include "device/serve/clients.h"
 
 #include <errno.h>
 #include <string.h>

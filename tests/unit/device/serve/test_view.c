@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "device/view.h"
+#include "device/serve/view.h"
 
 static void it_comes_back_as_it_was(void **state)
 {

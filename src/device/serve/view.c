@@ -1,4 +1,4 @@
-#include "device/view.h"
+#include "device/serve/view.h"
 
 #include <string.h>
 

@@ -15,7 +15,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "device/work.h"
+#include "device/serve/work.h"
 
 typedef struct task {
     const char *says;

@@ -26,9 +26,9 @@
 #pragma once
 
 #include "auth/common/credential.h"
-#include "device/listener.h"
-#include "device/notify.h"
-#include "device/view.h"
+#include "device/serve/listener.h"
+#include "device/serve/notify.h"
+#include "device/serve/view.h"
 
 /* What a fetch brings. */
 typedef struct pq_device_catch {

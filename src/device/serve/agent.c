@@ -1,4 +1,4 @@
-#include "device/agent.h"
+#include "device/serve/agent.h"
 
 #include <errno.h>
 #include <math.h>
@@ -17,8 +17,8 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/token_cache.h"
-#include "device/clients.h"
-#include "device/work.h"
+#include "device/serve/clients.h"
+#include "device/serve/work.h"
 
 enum {
     FETCHES_AT_ONCE = 4,

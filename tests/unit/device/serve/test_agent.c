@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "device/agent.h"
+#include "device/serve/agent.h"
 #include "pq_folder.h"
 
 enum { LATER = 3600 };

@@ -1,4 +1,4 @@
-#include "device/check_registry.h"
+#include "device/check/registry.h"
 
 #include <string.h>
 
@@ -7,7 +7,7 @@
 #include "base/file.h"
 #include "base/limits.h"
 #include "config/device.h"
-#include "device/check_endpoint.h"
+#include "device/check/endpoint.h"
 #include "oci/manifest.h"
 #include "registry/transfer.h"
 

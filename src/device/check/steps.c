@@ -1,4 +1,4 @@
-#include "device/check_steps.h"
+#include "device/check/steps.h"
 
 #include <stdarg.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "device/check_identity.h"
+#include "device/check/identity.h"
 
 #include <pwd.h>
 #include <string.h>

@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-#include "device/check_identity.h"
-#include "device/check_steps.h"
+#include "device/check/identity.h"
+#include "device/check/steps.h"
 
 static void a_list_of_possibilities_becomes_lines(void **state)
 {

@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "device/listener.h"
+#include "device/serve/listener.h"
 #include "pq_folder.h"
 
 static int connect_to(const char *path)

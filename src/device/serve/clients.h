@@ -4,8 +4,8 @@
  * our own. */
 #pragma once
 
-#include "device/listener.h"
-#include "device/question.h"
+#include "device/serve/listener.h"
+#include "device/serve/question.h"
 
 #include <poll.h>
 

@@ -7,7 +7,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "device/notify.h"
+#include "device/serve/notify.h"
 
 static void say_to(const char *name)
 {

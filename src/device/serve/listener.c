@@ -1,4 +1,4 @@
-#include "device/listener.h"
+#include "device/serve/listener.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,13 +1,13 @@
 /* The links from a device's identity to an image of one registry.
  *
  * It asks as `credential get` does (auth.h), only that each request on the way is looked at: before the first one to a
- * server the links to that are tried one by one (check_endpoint.h), and what the server answers is the next link. So
+ * server the links to that are tried one by one (endpoint.h), and what the server answers is the next link. So
  * what is checked is what is used. No cache of tokens is read or written. */
 #pragma once
 
 #include "config/config.h"
 #include "crypto/identity.h"
-#include "device/check_steps.h"
+#include "device/check/steps.h"
 #include "net/http.h"
 #include "oci/reference.h"
 

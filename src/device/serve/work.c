@@ -1,4 +1,4 @@
-#include "device/work.h"
+#include "device/serve/work.h"
 
 #include <errno.h>
 #include <fcntl.h>
