@@ -17,6 +17,13 @@ double pq_monotonic(void)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
+double pq_boot_time(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_BOOTTIME, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
 static void format_time(time_t when, const char *format, char out[PQ_TIME_TEXT])
 {
     struct tm parts;

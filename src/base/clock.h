@@ -10,6 +10,8 @@
 time_t pq_now(void);
 /* Seconds of a clock that never jumps, for timeouts. */
 double pq_monotonic(void);
+/* The same of one that goes on while the machine sleeps. */
+double pq_boot_time(void);
 /* RFC 3339 in UTC, whole seconds. Years 1970 to 9999. */
 void pq_time_text(time_t when, char out[PQ_TIME_TEXT]);
 /* RFC 3339 with `Z` or an offset, with or without a fraction (which is dropped). */

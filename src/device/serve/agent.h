@@ -22,22 +22,16 @@
  *
  * While the machine's clock cannot be right, before the certificate began or before this program was written, nothing
  * is asked for: certificates and signatures would fail. It says so, to the journal and to those who ask, and goes on as
- * soon as the clock is set. */
+ * soon as the clock is set.
+ *
+ * Here is the loop: sockets, signals, files, children. What is kept, and when it is asked for, is entries.h; what those
+ * who ask are told, answer.h. */
 #pragma once
 
-#include "auth/common/credential.h"
+#include "device/serve/catch.h"
 #include "device/serve/listener.h"
 #include "device/serve/notify.h"
 #include "device/serve/view.h"
-
-/* What a fetch brings. */
-typedef struct pq_device_catch {
-    pq_credential credential;
-    time_t fetched;     /* when the cloud was asked for it: it may come from the token cache */
-    time_t refresh;     /* before then the token cache would not ask anew; 0 when there is none */
-    double retry_after; /* of a failure: seconds that the service asks to wait; negative when it does not */
-    bool pin_refused;   /* of a failure: the token's PIN is wrong */
-} pq_device_catch;
 
 typedef struct pq_device_options {
     pq_listener *listener;
