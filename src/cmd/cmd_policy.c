@@ -136,13 +136,20 @@ static void report(pq_cli *cli, const pq_session *session, const pq_policies *po
     }
 }
 
+/* A device runs apps; what images are built from it never pulls. */
+static bool is_pulled(pq_image_kind kind, bool volume, bool device)
+{
+    return !device || kind == PQ_IMAGE_COMPOSE || volume;
+}
+
 /* In byte order, each once. */
-static void list_names(const pq_tree_images *tree, pq_strings *out)
+static void list_names(const pq_tree_images *tree, bool device, pq_strings *out)
 {
     PQ_AUTO_STRINGS all = {0};
     for (size_t i = 0; i < tree->scan.use_count; i++) {
         const pq_reference *reference = &tree->scan.uses[i].reference;
-        if (!pq_tree_images_built_here(tree, reference))
+        if (is_pulled(tree->scan.uses[i].kind, tree->scan.uses[i].volume, device) &&
+            !pq_tree_images_built_here(tree, reference))
             pq_strings_take(&all, pq_reference_name(reference));
     }
     pq_strings_sort(&all);
@@ -319,15 +326,16 @@ static bool write_documents(pq_cli *cli, const char *into, pq_policies *policies
 
 /* --- the command -------------------------------------------------------------------------------------------------- */
 
-static bool read_tree(pq_cli *cli, const pq_session *session, const char *folder, pq_scan_arguments *how,
+static bool read_tree(pq_cli *cli, const pq_session *session, const char *folder, bool device, pq_scan_arguments *how,
                       pq_strings *names)
 {
     PQ_AUTO_TREE_IMAGES tree = {0};
     if (!pq_tree_images_read(&tree, folder, how, &session->config, &cli->errors))
         return false;
-    list_names(&tree, names);
+    list_names(&tree, device, names);
     for (size_t i = 0; i < tree.scan.unresolved_count; i++)
-        pq_tree_images_unresolved(&tree.scan.unresolved[i], &cli->errors);
+        if (is_pulled(tree.scan.unresolved[i].kind, tree.scan.unresolved[i].volume, device))
+            pq_tree_images_unresolved(&tree.scan.unresolved[i], &cli->errors);
     return true;
 }
 
@@ -349,7 +357,8 @@ static void run_policy(pq_cli *cli, const pq_arguments *arguments, pq_session *s
             pq_errors_add(&cli->errors, PQ_EUSAGE, NULL, "write a role's name, or arn:aws:iam::123456789012:role/NAME",
                           "--role wants a role of IAM");
     if (!(device ? pq_session_read_device(session, cli, NULL) : pq_session_read_config(session, cli, &scanned, true)) ||
-        !good || (folder && !read_tree(cli, session, folder, &how, &names)) || !pq_session_open_secrets(session, cli))
+        !good || (folder && !read_tree(cli, session, folder, device, &how, &names)) ||
+        !pq_session_open_secrets(session, cli))
         return;
     pq_policy_options options = {.config = &session->config,
                                  .secrets = session->secrets,
@@ -389,7 +398,8 @@ const pq_command pq_cmd_policy = {
         "comment.\n\n"
         "With --device it is for devices that prove themselves with a certificate: for each entry of device.yml the "
         "role and who may come to it, role alias and policy of AWS IoT, profile and trust of IAM Roles Anywhere, "
-        "application and certificate at Azure, pool and provider at Google, and what a device gateway must do.",
+        "application and certificate at Azure, pool and provider at Google, and what a device gateway must do. Devices "
+        "pull what the Compose files of DIR name; what Dockerfiles build upon is for CI only.",
     .examples = "$ pratique policy containers/ > policy.sh\n"
                 "$ IAM_USER_1=ci-pull sh -eu policy.sh\n"
                 "$ pratique policy containers/ --json | jq '.policies[].steps[].document'\n"

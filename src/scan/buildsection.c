@@ -15,6 +15,7 @@ static pq_image_site site_at(const pq_build_section *section, pq_yaml_node node)
         .line = pq_composefile_line(section->file, node),
         .kind = PQ_IMAGE_COMPOSE_OTHER,
         .service = section->service,
+        .volume = section->volumes,
     };
 }
 
@@ -162,8 +163,10 @@ void pq_build_section_scan(const pq_build_section *section, pq_yaml_node build, 
             scan_context(section, pq_yaml_at(contexts, i), true, scan);
 }
 
-void pq_service_volumes_scan(const pq_build_section *section, pq_yaml_node volumes, pq_scan *scan)
+void pq_service_volumes_scan(const pq_build_section *of, pq_yaml_node volumes, pq_scan *scan)
 {
+    pq_build_section own = *of, *section = &own;
+    own.volumes = true;
     if (pq_yaml_kind_of(volumes) != PQ_YAML_SEQUENCE)
         return;
     for (size_t i = 0; i < pq_yaml_size(volumes); i++) {

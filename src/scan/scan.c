@@ -122,6 +122,7 @@ void pq_scan_add_image(pq_scan *scan, const pq_image_site *site, const char *ima
         .service = pq_strdup(site->service),
         .reference = reference,
         .has_build = site->has_build,
+        .volume = site->volume,
         .splice = site->splice,
     };
     pq_image_span *splice = &scan->uses[scan->use_count - 1].splice;
@@ -138,6 +139,7 @@ void pq_scan_add_unresolved(pq_scan *scan, const pq_image_site *site, const char
         .file = pq_strdup(site->file),
         .owner = pq_strdup(site->owner ? site->owner : site->file),
         .line = site->line,
+        .volume = site->volume,
         .kind = site->kind,
         .service = pq_strdup(site->service),
         .reason = pq_printable(raw),

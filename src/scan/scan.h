@@ -36,6 +36,7 @@ typedef struct pq_image_use {
     char *service;          /* of a Compose file, else NULL */
     pq_reference reference; /* `image` normalised */
     bool has_build;         /* the service also has `build`: the image is what that build is called */
+    bool volume;            /* an image volume: it is pulled where the service runs */
     pq_image_span splice;   /* kind PQ_IMAGE_COMPOSE only */
 } pq_image_use;
 
@@ -44,6 +45,7 @@ typedef struct pq_unresolved {
     char *file, *owner;
     unsigned line;
     pq_image_kind kind;
+    bool volume;   /* as in pq_image_use */
     char *service; /* NULL outside Compose */
     char *reason;
 } pq_unresolved;
@@ -97,6 +99,7 @@ typedef struct pq_image_site {
     pq_image_kind kind;
     const char *service;
     bool has_build;
+    bool volume;
     pq_image_span splice;
 } pq_image_site;
 

@@ -129,9 +129,17 @@ def test_without_repositories_it_is_all_of_a_registry(device):
     assert "--condition" not in assign and option(assign, "--role") == "Container Registry Repository Reader"
 
 
-def test_what_a_tree_uses(device):
-    device.place.write({"app/docker-compose.yml": f"services:\n  a: {{image: '{ECR}/base:1.2'}}\n  b: {{image: busybox}}\n"})
-    calls, result = calls_of(device, "app")
+def test_what_the_apps_of_a_tree_use(device):
+    """Not what its images are built upon, which no device pulls, nor whether that can be known."""
+    device.place.write({
+        "tree/app/docker-compose.yml": f"services:\n  a: {{image: '{ECR}/base:1.2'}}\n  b:\n    image: busybox\n"
+                                       f"    volumes: [{{type: image, source: '{ECR}/models:3', target: /models}}]\n"
+                                       f"    build: {{context: ., cache_from: ['{ECR}/cache:1']}}\n",
+        "tree/api/Dockerfile": f"ARG WHICH\nFROM {ECR}/tools/compiler:13 AS build\nFROM $WHICH\n"})
+    calls, result = calls_of(device, "tree")
+    resources, = [json.loads(option(c, "--policy-document"))["Statement"][1]["Resource"]
+                  for c in of(calls, "aws", "iam", "put-role-policy")]
+    assert resources == [f"arn:aws:ecr:us-east-2:123456789012:repository/{name}" for name in ("base", "models")]
     assert [c[1] for c in calls if c[0] != "aws"] == []
     assert "docker.io/library/busybox  anonymous" in result.out and "No entry of device.yml serves these" in result.out
     unused = "nothing that was named is there, and nothing is printed for it\n"

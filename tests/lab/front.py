@@ -186,7 +186,7 @@ class Front:
         outgoing = Outgoing(writer, self._clock, fault)
         if (request.header("expect") or "").lower() == "100-continue":
             writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        outcome = await self._outcome(request, fault)
+        outcome = await self._outcome(request, fault, reader)
         if isinstance(outcome, Forward):
             finished = await self._forward(outcome, request, outgoing, upstream, fault)
         else:
@@ -195,13 +195,16 @@ class Front:
             finished = True
         return finished and (request.header("connection") or "").lower() != "close"
 
-    async def _outcome(self, request: Request, fault: Fault | None) -> Answer | Forward:
+    async def _outcome(self, request: Request, fault: Fault | None, reader: asyncio.StreamReader) -> Answer | Forward:
         host = (request.header("host") or "").removesuffix(":443")
         if host != self._service.name:
             return registry_error(421, "UNKNOWN", f"this is {self._service.name}, not {host}")
         match fault.kind if fault else None:
             case "stall":
                 await asyncio.sleep(fault.seconds)
+                if reader.at_eof():
+                    # Of an earlier test, perhaps: what a service remembers of it would be found by the next one.
+                    raise ConnectionResetError("who asked has hung up")
             case "html":
                 return Answer(fault.status or 200, _HTML, "text/html; charset=utf-8")
             case "status":

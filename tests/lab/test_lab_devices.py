@@ -7,6 +7,7 @@ import json
 import os
 import stat
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -671,6 +672,15 @@ def test_the_gateway_denies_devices(lab: Lab) -> None:
     assert curl(lab, CREDS, device, *trusting(lab)).status == 403
     assert curl(lab, CREDS, lab.device("dev-unknown", register=False), *trusting(lab)).status == 403
     assert curl(lab, f"https://{GATEWAY}/other", lab.device("dev-8"), *trusting(lab)).status == 404
+
+
+@needs_nginx
+def test_what_was_stalled_until_nobody_waits_is_not_remembered(lab: Lab) -> None:
+    lab.stall(GATEWAY, 0.6)
+    assert curl(lab, CREDS, lab.device(), *trusting(lab), "--max-time", "0.3").exit == 28
+    time.sleep(0.6)
+    # The same name with another key.
+    assert curl(lab, CREDS, lab.device(), *trusting(lab)).status == 200
 
 
 # Everything.

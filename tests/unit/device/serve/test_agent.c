@@ -76,7 +76,7 @@ static bool fetch(void *context, const char *asked, bool anew, pq_device_catch *
         return pq_fail(err, PQ_ECONFIG, "device.yml:3", "look at it", "the token refuses the PIN");
     }
     if (strcmp(word, "late") == 0)
-        (void)pq_sleep(0.5);
+        (void)pq_sleep(0.8);
     if (strcmp(word, "fail") == 0 || strcmp(word, "late") == 0) {
         out->retry_after = second ? (double)second : -1;
         return pq_fail(err, (pq_code)first, asked, "a hint", "the cloud says no");
@@ -508,7 +508,7 @@ static void what_is_mended_while_it_fails_is_tried_at_once(void **state)
     FIXTURE(state, LATER, "late 4");
     int first = ask_only(&f, "get one.example.com\n");
     assert_true(within(5, &f, 1));
-    (void)pq_sleep(0.1);
+    (void)pq_sleep(0.05); /* it has read what the cloud says */
     say(&f, "cloud", "good 3600");
     say(&f, "certificate", "another");
     gets(&f, host);
