@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/text.h"
 #include "device/serve/catch.h"
 
 static const pq_error none = {0};
@@ -70,13 +71,18 @@ static void what_does_not_expire_is_read_again_soon(void **state)
 static void other_words_are_no_result(void **state)
 {
     (void)state;
-    static const char *const lines[] = {"", "\n", "-1\n", "-1 PIN", "-1 PINS\npratique token 1\n", "-1 \n", "x\n"};
-    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
-        PQ_AUTO_DEVICE_CATCH caught = {0};
-        PQ_AUTO_ERROR err = {0};
-        PQ_AUTO_BUF text = PQ_BUF(100);
-        pq_buf_adds(&text, lines[i]);
-        assert_false(pq_device_catch_read(&text, &caught, &err));
+    static const char *const fronts[] = {"", "x\n", "-1 \n", "-1 PINS\n", "-1 PI\n", "-1 PIN"};
+    PQ_AUTO_DEVICE_CATCH caught = {.retry_after = -1};
+    PQ_AUTO_ERROR err = {0};
+    PQ_AUTO_BUF text = PQ_SENSITIVE_BUF(4096);
+    caught.credential = (pq_credential){.username = pq_strdup("robot"), .secret = pq_secret_new("s", 1)};
+    pq_device_catch_write(&caught, &none, &text);
+    assert_true(pq_starts_with(pq_buf_text(&text), "-1\n"));
+    for (size_t i = 0; i < sizeof fronts / sizeof *fronts; i++) {
+        PQ_AUTO_DEVICE_CATCH got = {0};
+        PQ_AUTO_BUF other = PQ_SENSITIVE_BUF(4096);
+        pq_buf_addf(&other, "%s%s", fronts[i], strchr(pq_buf_text(&text), '\n') + 1);
+        assert_false(pq_device_catch_read(&other, &got, &err));
     }
 }
 

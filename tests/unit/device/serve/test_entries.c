@@ -178,7 +178,7 @@ static void what_ends_soon_is_given_if_nothing_better_comes(void **state)
     client_asks(&f, PQ_CLIENT_WAITS_FOR);
     answers(&f, "");
     assert_true(pq_client_waits(&f.client));
-    failed(&f, PQ_EBUSY);
+    failed(&f, PQ_ETRANSPORT);
     answers(&f, "0{");
 }
 
