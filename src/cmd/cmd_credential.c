@@ -328,7 +328,8 @@ static void store_offered(question *q)
     if (!served) {
         (void)pq_errors_add(
             &q->cli->errors, PQ_EFAILED, q->host,
-            "keep it with `pratique secrets update`, name it in factory-config.yml, and `pratique login`",
+            "keep it with `pratique secrets update`, name it in factory-config.yml, and `pratique login`; on a device, "
+            "give the registry a way in device.yml, and `pratique device setup`",
             "nothing was stored: the registry is not bound to pratique");
         return;
     }

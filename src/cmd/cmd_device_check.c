@@ -286,9 +286,12 @@ static bool read_config(check *c)
     size_t before = cli->errors.count;
     if (pq_session_read_device(&c->session, cli, NULL)) {
         size_t count = c->session.config.registry_count;
-        pq_check_ok(&c->device, PQ_CHECK_CONFIG, NULL, NULL, "%s, with %zu registr%s", c->session.config.name, count,
-                    count == 1 ? "y" : "ies");
-        return true;
+        if (count) {
+            pq_check_ok(&c->device, PQ_CHECK_CONFIG, NULL, NULL, "%s, with %zu registr%s", c->session.config.name,
+                        count, count == 1 ? "y" : "ies");
+            return true;
+        }
+        (void)pq_errors_add(&cli->errors, PQ_ECONFIG, c->session.config.name, NULL, "names no registry to check");
     }
     PQ_AUTO_ERROR err = {0};
     const pq_error *first = cli->errors.count > before ? &cli->errors.at[before] : NULL;

@@ -202,6 +202,11 @@ static bool read_subjects(pq_cli *cli, const pq_arguments *arguments, const pq_c
     return good;
 }
 
+static bool has_capital(const char *text)
+{
+    return text[strcspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ")] != '\0';
+}
+
 /* A repository's name, as the registries of the clouds have them and as it stands in JSON, in a shell and in a
  * condition of Azure's: nothing that could end a quotation. */
 static bool is_repository(const char *name)
@@ -209,7 +214,7 @@ static bool is_repository(const char *name)
     for (const char *at = name; *at; at++)
         if (!pq_ascii_alnum(*at) && !strchr("._-/", *at))
             return false;
-    return *name && *name != '/';
+    return *name && *name != '/' && name[strlen(name) - 1] != '/' && !strstr(name, "//") && !has_capital(name);
 }
 
 static const char *host_of(const pq_config_registry *entry)

@@ -355,7 +355,7 @@ static int hand_over(const char *action)
         return 0; /* there is nothing to forget */
     return refuse(
         "pratique: nothing was stored: no registry is bound here (pratique keeps secrets with `pratique secrets "
-        "update`, and `pratique login` hands them to clients)");
+        "update`, and `pratique login` hands them to clients; on a device, device.yml and `pratique device setup` do)");
 }
 
 int main(int argc, char **argv)

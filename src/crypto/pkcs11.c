@@ -77,6 +77,39 @@ static char *file_of(const char *source)
     return *source == '/' ? pq_strdup(source) : NULL;
 }
 
+/* RFC 7512, section 2.3; after these the query's. Vendors may have attributes of their own, which begin with `x-` where
+ * they keep to custom. Any other is taken to be misspelt: passed over, it would leave it to chance which object is
+ * meant. */
+static bool is_known(const char *attribute, size_t length)
+{
+    static const char *const names[] = {
+        "token",   "manufacturer",    "serial",    "model",       "library-manufacturer", "library-description",
+        "object",  "library-version", "type",      "id",          "slot-description",     "slot-manufacturer",
+        "slot-id", "pin-source",      "pin-value", "module-name", "module-path",
+    };
+    const char *value = memchr(attribute, '=', length);
+    size_t name = value ? (size_t)(value - attribute) : length;
+    bool known = name > 2 && strncasecmp(attribute, "x-", 2) == 0;
+    for (size_t i = 0; i < sizeof names / sizeof *names && !known; i++)
+        known = strlen(names[i]) == name && strncasecmp(attribute, names[i], name) == 0;
+    return known && value;
+}
+
+/* What is no name may be a piece of a PIN, and is not shown. */
+static bool fail_unknown(const char *attribute, size_t length, const char *where, pq_error *err)
+{
+    static const char form[] =
+        "it is pkcs11:token=NAME;object=NAME;type=private?module-path=/PATH&pin-source=file:/PATH";
+    const char *value = memchr(attribute, '=', length);
+    size_t name = 0;
+    while (value && attribute + name < value && (pq_ascii_alnum(attribute[name]) || strchr("-_", attribute[name])))
+        name++;
+    if (!value || attribute + name != value)
+        return pq_fail(err, PQ_ECONFIG, where, form,
+                       "what stands in the PKCS#11 URI is not all of the form NAME=VALUE");
+    return pq_fail(err, PQ_ECONFIG, where, form, "`%.*s` is no attribute of a PKCS#11 URI", (int)name, attribute);
+}
+
 static bool add_query(const char *attribute, size_t length, const char *where, address *out, pq_buf *rest,
                       pq_error *err)
 {
@@ -117,7 +150,9 @@ static bool parse(const char *uri, const char *where, address *out, pq_error *er
     for (const char *at = uri + sizeof scheme - 1; good && *at;) {
         size_t length = strcspn(at, query ? "&" : ";?");
         bool ours = query || strncasecmp(at, "pin-", 4) == 0 || strncasecmp(at, "module-path=", 12) == 0;
-        if (length && ours)
+        if (length && !is_known(at, length))
+            good = fail_unknown(at, length, where, err);
+        else if (length && ours)
             good = add_query(at, length, where, out, &rest, err);
         else if (length) {
             if (object.length > sizeof scheme - 1)

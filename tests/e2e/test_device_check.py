@@ -252,6 +252,15 @@ def test_each_reason_is_told_once(place, lab):
     told_once(place, config, status=2, closing=closing, env={"NO_PROXY": "127.0.0.0/8", "no_proxy": "127.0.0.0/8"})
 
 
+def test_where_no_registry_is_named_nothing_is_in_order(place, lab):
+    for registries in ([], None):
+        config = lab.device_config(place.work, lab.device(), [])
+        if registries is None:
+            config.write_text("{}\n")
+        report = told_once(place, config, status=2, closing="`config`")
+        assert "names no registry to check" in report
+
+
 def test_what_is_wrong_with_the_device_is_told_once(place, lab):
     config = lab.device_config(place.work, lab.device(days=-1, begins=-30), ["iot", "gateway"])
     told_once(place, config, status=1, closing="`certificate` of this device; none of 2 registries is in order")

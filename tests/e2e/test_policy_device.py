@@ -204,6 +204,9 @@ def test_wrong_command_lines(device):
     for words, said in [
         (["--repository", "base"], "--repository does not say of which registry"),
         (["--repository", f"{ECR}/a'b"], "is not the name of a repository"),
+        # Names of repositories have no capitals (distribution's reference grammar).
+        (["--repository", f"{ECR}/Base"], "is not the name of a repository"),
+        (["--repository", f"{ECR}/base/"], "is not the name of a repository"),
         (["--account", "12"], "--account wants the 12 digits"),
         (["--subject", ""], "--subject wants the common name"),
         (["--role", "a b"], "--role wants a role of IAM"),

@@ -73,7 +73,7 @@ static bool make_way(const struct sockaddr_un *address, pq_error *err)
         return pq_fail(err, PQ_EUSAGE, address->sun_path, NULL, "is there, and is no socket");
     PQ_AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd >= 0 && (connect(fd, (const struct sockaddr *)address, sizeof *address) == 0 || errno != ECONNREFUSED))
-        return pq_fail(err, PQ_EBUSY, address->sun_path, NULL, "another process listens there");
+        return pq_fail(err, PQ_EFAILED, address->sun_path, NULL, "another process listens there");
     return unlink(address->sun_path) == 0 ||
            pq_fail_errno(err, address->sun_path, "the socket that was left there cannot be removed");
 }

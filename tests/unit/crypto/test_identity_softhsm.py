@@ -194,6 +194,10 @@ class Identity(unittest.TestCase):
         self.refused(file_certificate, token_key.split("?")[0], "no private key is found by this URI without a PIN")
         self.refused(file_certificate, token_key.split("?")[0] + f"?pin-value={PIN}", "a PIN stands in the URI")
         self.refused(file_certificate, "pkcs11:", "names no object")
+        # Misspelt, it would be left to chance which object is meant.
+        self.refused(file_certificate, token_key.replace("object=", "objekt="), "`objekt` is no attribute of a PKCS#11 URI")
+        self.refused(file_certificate, token_key + "&module_path=/m", "`module_path` is no attribute of a PKCS#11 URI")
+        self.refused(file_certificate, token_key + f"&{PIN}", "is not all of the form NAME=VALUE")
         pin = self.write("pin-open", PIN.encode(), 0o644)
         self.refused(file_certificate, token_key.split("?")[0] + f"?pin-source=file:{pin}", "by others")
 
