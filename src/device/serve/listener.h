@@ -22,7 +22,7 @@ typedef struct pq_listener {
  * socket. */
 bool pq_listener_take(pq_listener *out, pq_error *err) PQ_MUST_USE;
 /* Makes a socket: for the effective user alone, or for the members of a group too (NULL for none). What was left there
- * by one who is gone is replaced; where somebody listens still it is PQ_EBUSY. */
+ * by one who is gone is replaced; where somebody listens still it is PQ_EFAILED. */
 bool pq_listener_make(const char *path, const char *group, pq_listener *out, pq_error *err) PQ_MUST_USE;
 void pq_listener_clear(pq_listener *listener);
 
