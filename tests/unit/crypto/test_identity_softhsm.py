@@ -158,7 +158,9 @@ class Identity(unittest.TestCase):
         shutil.copy("/usr/lib/softhsm/libsofthsm2.so", module)
         key_place += f"&module-path={module}"
         module.chmod(0o755)
-        self.assertEqual(self.run_driver(certificate_place, key_place, "ES256").returncode, 0)
+        # Under an emulator the copy is one for this machine, and the program for another (e_machine of ELF).
+        if module.read_bytes()[18:20] == Path(DRIVER).read_bytes()[18:20]:
+            self.assertEqual(self.run_driver(certificate_place, key_place, "ES256").returncode, 0)
         module.chmod(0o757)
         self.refused(certificate_place, key_place,
                      f"the PKCS#11 module {module} is not loaded: {module}: can be written by other users")
